@@ -1,7 +1,7 @@
 /** The vocabulary that every layer of every service may use. No dependency, no I/O. */
 export { type Brand, unreachable } from './brand.ts'
 export { type Clock, systemClock } from './clock.ts'
-export { CURRENCIES, type Currency, exponentOf, isCurrency } from './currency.ts'
+export { type Currency, exponentOf, isCurrency } from './currency.ts'
 export { isUuid, type NewId, uuidv7 } from './id.ts'
-export { formatAmount, MAX_MINOR_UNITS, type Money, parseMoney } from './money.ts'
+export { formatAmount, type Money, parseMoney } from './money.ts'
 export { type Err, err, type Ok, ok, type Result } from './result.ts'

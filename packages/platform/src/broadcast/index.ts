@@ -1,0 +1,1 @@
+export { type Broadcast, createBroadcast, type Subscriber } from './broadcast.ts'

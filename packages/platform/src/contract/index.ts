@@ -1,0 +1,13 @@
+/** What a contract is stated with: no server, no I/O, fit for a client's bundle. */
+export { type CommonCode, commonErrors, defineErrors, type ErrorDefinition, type ErrorTable } from './errors.ts'
+export {
+  type Access,
+  content,
+  defineRoute,
+  isRawContent,
+  type Method,
+  type RawContent,
+  type RouteSpec,
+  type Routes,
+} from './route.ts'
+export { fieldError, pageOf, pageQuery, problem, timestamp, uuid } from './wire.ts'

@@ -1,0 +1,46 @@
+import type { z } from 'zod'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** Who may call: anyone, any signed-in user, or users who hold the permission. */
+export type Access = 'public' | 'user' | { readonly permission: string }
+
+/** A response that is not JSON: sent as it is (string or bytes), not checked. */
+export type RawContent = { readonly contentType: string }
+
+export type RouteSpec = {
+  readonly method: Method
+  /** Fastify's pattern: `/payments/:id`. */
+  readonly path: `/${string}`
+  readonly summary: string
+  readonly description?: string
+  readonly access: Access
+  /** Values are strings. One that does not parse answers 404: an id that is not well formed names nothing. */
+  readonly params?: z.ZodType
+  /** Values are strings, or arrays of them where a name is repeated. */
+  readonly query?: z.ZodType
+  /** An object schema is made strict; nested objects must be strict by themselves. */
+  readonly body?: z.ZodType
+  /** `transaction`: the key lives and dies with the one transaction of the write. `lease`: for writes that call out. */
+  readonly idempotency?: 'transaction' | 'lease'
+  /** By status; `null` is a response without a body. */
+  readonly responses: Readonly<Record<number, z.ZodType | RawContent | null>>
+  /** The codes that the handler may refuse with. Those of the HTTP layer are implied. */
+  readonly errors?: readonly string[]
+  /** Asks for an `auth_time` of at most ten minutes ago. */
+  readonly recent?: true
+  /** Served, but left out of the OpenAPI document. */
+  readonly hidden?: true
+}
+
+/** The routes of a service by the name of their verb, which is also the operation id. */
+export type Routes = Readonly<Record<string, RouteSpec>>
+
+/** One endpoint, stated once: validation, types, access and OpenAPI follow from it. */
+export const defineRoute = <const R extends RouteSpec>(route: R): R => route
+
+/** A response of another media type than JSON, e.g. `content('text/html; charset=utf-8')`. */
+export const content = (contentType: string): RawContent => ({ contentType })
+
+export const isRawContent = (response: z.ZodType | RawContent | null): response is RawContent =>
+  response !== null && 'contentType' in response

@@ -1,0 +1,23 @@
+import { formatActor } from '../context/index.ts'
+import type { Runtime } from '../runtime/index.ts'
+import type { Envelope, NewEvent } from './event.ts'
+
+/** Completes an event with who, when and within which request, from the context that runs now. */
+export const toEnvelope = (runtime: Runtime, service: string, event: NewEvent): Envelope => {
+  const context = runtime.context.current()
+  return {
+    specversion: '1.0',
+    id: runtime.newId(),
+    source: runtime.names.source(service),
+    type: event.type,
+    subject: event.subject,
+    time: runtime.clock.now().toISOString(),
+    datacontenttype: 'application/json',
+    dataschema: `urn:ashlar:event:${event.type}`,
+    data: event.data,
+    correlationid: context.requestId,
+    traceparent: context.traceparent,
+    ...(event.sequence === undefined ? {} : { sequence: event.sequence }),
+    actor: formatActor(context.actor),
+  }
+}

@@ -1,0 +1,2 @@
+export { toEnvelope } from './envelope.ts'
+export { defineEvent, type Envelope, type EventType, type NewEvent } from './event.ts'

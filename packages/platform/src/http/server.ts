@@ -1,0 +1,187 @@
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http'
+import createFastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Routes } from '../contract/index.ts'
+import { createAllowedMethods } from './allow.ts'
+import { parseJson } from './body.ts'
+import { registerEndpoints } from './endpoints.ts'
+import { refusalOf } from './failures.ts'
+import { garbledAnswer } from './garbled.ts'
+import { createObserver } from './observe.ts'
+import { buildOpenApi } from './openapi.ts'
+import { checkHealth } from './operations.ts'
+import { type HttpServerOptions, requestLimits } from './options.ts'
+import { Refused, renderProblem } from './problem.ts'
+import type { Rendered } from './render.ts'
+import { registerRoute } from './routes.ts'
+import { createSockets, socketLimits } from './sockets.ts'
+import { newState, type RequestState } from './state.ts'
+import type { HealthReport, HttpServer, Origin, Refusal } from './types.ts'
+
+/** The HTTP server that every service is served by: one set of rules for errors, limits, access, logs and metrics. */
+export const createHttpServer = async <const R extends Routes>(options: HttpServerOptions<R>): Promise<HttpServer> => {
+  const { service, runtime, errors } = options
+  const limits = { ...requestLimits, ...options.limits }
+  const logger = runtime.logger(service)
+  const metrics = runtime.metrics(service)
+  const observe = createObserver(metrics, logger, options.accessLog ?? true)
+  const allowed = createAllowedMethods()
+  const states = new WeakMap<IncomingMessage, RequestState>()
+  const answering = new Set<ServerResponse>()
+  let draining = false
+
+  /** Opens the books on a request; harmless when they are open. Whatever answers it, it is counted when it ends. */
+  const begin = (request: IncomingMessage, response: ServerResponse, origin?: Origin): RequestState => {
+    const known = states.get(request)
+    if (known) return known
+    const state = newState(request, origin)
+    states.set(request, state)
+    response.setHeader('x-request-id', state.requestId)
+    response.setHeader('traceparent', state.traceparent)
+    if (draining) response.setHeader('connection', 'close')
+    answering.add(response)
+    // The path is read now: a router in front may change it afterwards.
+    const path = pathOf(request)
+    const end = (): void => {
+      if (!answering.delete(response)) return
+      // 499, as nginx says it: the caller left before the answer.
+      observe(request.method ?? '', path, response.headersSent ? response.statusCode : 499, state)
+    }
+    response.once('finish', end)
+    response.once('close', end)
+    return state
+  }
+  const stateOf = (request: FastifyRequest): RequestState => {
+    const state = states.get(request.raw)
+    if (!state) throw new Error('This request was never begun.')
+    return state
+  }
+
+  const refuse = (refusal: Refusal, state: RequestState, instance: string) =>
+    renderProblem(errors, refusal, state, instance)
+  const send = (reply: FastifyReply, _state: RequestState, rendered: Rendered): FastifyReply => {
+    reply.code(rendered.status).headers(rendered.headers)
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+    return rendered.body.length === 0 && rendered.headers['content-type'] === undefined
+      ? reply.send()
+      : reply.send(rendered.body)
+  }
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const state = begin(request.raw, reply.raw)
+    const rendered = refuse(refusalOf(error, state, logger), state, pathOf(request.raw))
+    state.code = rendered.code
+    send(reply, state, rendered)
+  }
+
+  const fastify = createFastify({
+    logger: false,
+    bodyLimit: limits.bodyBytes,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
+    return503OnClosing: false,
+    frameworkErrors: fail,
+  })
+  // Methods that nobody serves come in too, so that they are answered and counted like everything else.
+  for (const method of METHODS) if (!fastify.supportedMethods.includes(method)) fastify.addHttpMethod(method)
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer, limits.bodyDepth))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const state = begin(request.raw, reply.raw)
+    // Node's own limit drops what is beyond it without a word, an Authorization among it.
+    if (request.raw.rawHeaders.length > limits.headerFields * 2) {
+      return done(
+        new Refused({ code: 'headers_too_large', detail: `A request may have ${limits.headerFields} header fields.` }),
+      )
+    }
+    if (!request.is404) {
+      state.route = request.routeOptions.url ?? state.route
+      return done()
+    }
+    const methods = allowed.of(pathOf(request.raw))
+    if (methods.length === 0) return done(new Refused('not_found'))
+    done(new Refused({ code: 'method_not_allowed', headers: { allow: methods.join(', ') } }))
+  })
+  fastify.addHook('onRoute', (route) => {
+    for (const method of [route.method].flat()) allowed.add(method, route.url)
+  })
+  fastify.setErrorHandler(fail)
+
+  const healthReport = (): Promise<HealthReport> =>
+    checkHealth(service, options.health, (dependency, error) =>
+      logger.warn({ dependency, err: error }, 'dependency is down'),
+    )
+  const unready = async (): Promise<string | undefined> => (draining ? 'draining' : options.ready?.())
+  let document: object | undefined
+  const openapi = (): object => {
+    document ??= buildOpenApi({ service, routes: options.routes, errors })
+    return document
+  }
+
+  for (const [name, route] of Object.entries(options.routes)) {
+    registerRoute(fastify, name, route, options, { stateOf, send, refuse, limits })
+  }
+  registerEndpoints(fastify, {
+    health: healthReport,
+    metrics: () => metrics.registry.metrics(),
+    openapi,
+    ...options.operations,
+    unready,
+    metricsPublic: options.metricsPublic ?? runtime.environment !== 'production',
+    metricsType: metrics.registry.contentType,
+  })
+  await options.extend?.(fastify)
+  await fastify.ready()
+
+  const serve = (request: IncomingMessage, response: ServerResponse, origin?: Origin): void => {
+    begin(request, response, origin)
+    fastify.routing(request, response)
+  }
+  const socketOptions = { ...socketLimits, ...options.sockets }
+  const sockets = createSockets({
+    limits: socketOptions,
+    serve,
+    garbled: (error) => garbledAnswer(errors, error),
+    inFlight: () => answering.size,
+  })
+  const drain = (): void => {
+    draining = true
+    for (const response of answering) if (!response.headersSent) response.setHeader('connection', 'close')
+  }
+  let closing: Promise<void> | undefined
+  const end = async (): Promise<void> => {
+    const deadline = Date.now() + socketOptions.drainTimeoutMs
+    await sockets.close()
+    // What another server handed in has no socket here, and is waited for all the same.
+    while (answering.size > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10))
+    await fastify.close()
+  }
+
+  return {
+    fastify,
+    handle: serve,
+    listen: (host, port) => sockets.listen(host, port),
+    drain,
+    close: () => {
+      drain()
+      closing ??= end()
+      return closing
+    },
+    openapi,
+    healthReport,
+    unready,
+  }
+}
+
+// Charsets other than UTF-8 do not exist for JSON (RFC 8259, section 8.1).
+const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i
+
+const pathOf = (request: IncomingMessage): string => {
+  const url = request.url ?? ''
+  const question = url.indexOf('?')
+  return question < 0 ? url : url.slice(0, question)
+}

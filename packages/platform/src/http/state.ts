@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { childTraceparent, type ExecutionContext, newTraceparent, traceIdOf } from '../context/index.ts'
+import type { Caller, Origin } from './types.ts'
+
+/** What one request carries through the server, from its first byte to its log line. */
+export type RequestState = {
+  readonly requestId: string
+  readonly traceparent: string
+  readonly ip: string
+  readonly userAgent: string | undefined
+  readonly startedAt: bigint
+  /** Pattern of the route, never the path itself: it is a metric's label. */
+  route: string
+  caller: Caller | null
+  code: string | undefined
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
+const NO_ROUTE = '(none)'
+
+export const newState = (request: IncomingMessage, origin: Origin | undefined): RequestState => {
+  const offered = origin?.requestId ?? request.headers['x-request-id']
+  const parent = origin?.traceparent ?? request.headers.traceparent
+  return {
+    requestId: typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID(),
+    traceparent: typeof parent === 'string' ? childTraceparent(parent) : newTraceparent(),
+    ip: origin?.ip ?? plainAddress(request.socket?.remoteAddress),
+    userAgent: request.headers['user-agent']?.slice(0, 512),
+    startedAt: process.hrtime.bigint(),
+    route: NO_ROUTE,
+    caller: origin?.caller ?? null,
+    code: undefined,
+  }
+}
+
+/** The context that everything a request does runs in. */
+export const contextOf = (state: RequestState): ExecutionContext => ({
+  requestId: state.requestId,
+  traceparent: state.traceparent,
+  actor: state.caller ? { type: 'user', id: state.caller.userId } : { type: 'anonymous', id: 'anonymous' },
+  ip: state.ip,
+  userAgent: state.userAgent,
+})
+
+/** The three fields that join a log line to its request, for lines written outside the context. */
+export const idsOf = (state: RequestState): Record<string, string | undefined> => ({
+  correlationId: state.requestId,
+  traceId: traceIdOf(state.traceparent),
+  userId: state.caller?.userId,
+})
+
+// A socket that listens on both families shows IPv4 peers as ::ffff:192.0.2.1.
+const plainAddress = (address: string | undefined): string =>
+  address === undefined ? '' : address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address

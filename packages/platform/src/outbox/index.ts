@@ -1,0 +1,4 @@
+export { createInbox, createOutbox, type Inbox, type Outbox } from './outbox.ts'
+export { pruneInbox } from './prune.ts'
+export { createRelay, type Relay, type RelayOptions } from './relay.ts'
+export { createWaker, sleep, type Waker } from './waker.ts'

@@ -1,0 +1,120 @@
+import type { Bus } from '../bus/index.ts'
+import type { Envelope } from '../events/index.ts'
+import type { Database, Session } from '../postgres/index.ts'
+import type { Runtime, ServiceName } from '../runtime/index.ts'
+import { createWaker, sleep } from './waker.ts'
+
+export type Relay = {
+  start(): void
+  /** Tells that something was committed; costs nothing when the relay is at work already. */
+  wake(): void
+  /** Finishes the batch at hand and ends. Later calls wait for the same end. */
+  stop(): Promise<void>
+}
+
+export type RelayOptions = {
+  // biome-ignore lint/suspicious/noExplicitAny: any database that has the platform's tables
+  database: Database<any>
+  bus: Pick<Bus, 'publish'>
+  runtime: Runtime
+  service: ServiceName
+  /** Rows per publish (500). */
+  batch?: number
+  /** The slowest look at the outbox when no wake comes (500 ms). */
+  pollMs?: number
+}
+
+type Row = { id: bigint; envelope: Envelope; age_seconds: number }
+
+const FIRST_RETRY_MS = 100
+const LAST_RETRY_MS = 5_000
+
+/**
+ * Moves events from the outbox to the bus, in the order of their ids. A row leaves only after the bus has confirmed
+ * it, so a crash at any instant repeats events (the bus knows them by id) and loses none. There is no cursor: a row
+ * that commits late is simply found by the next look. One relay per outbox works at a time: the advisory lock belongs
+ * to the very connection that reads and deletes, so whoever has lost the lock can delete nothing any more.
+ */
+export const createRelay = ({ database, bus, runtime, service, batch = 500, pollMs = 500 }: RelayOptions): Relay => {
+  const log = runtime.logger(service)
+  const metrics = runtime.metrics(service)
+  const age = metrics.gauge('outbox_oldest_age_seconds', 'Age of the oldest event that the bus has not confirmed')
+  const relayed = metrics.counter('outbox_relayed_total', 'Events that the bus has confirmed')
+  const lock = runtime.names.lock(`relay/${service}`)
+
+  const waker = createWaker()
+  const stopping = new AbortController()
+  const stopped = (): boolean => stopping.signal.aborted
+  let failures = 0
+  let running: Promise<void> | undefined
+
+  /** Moves what is there; answers when the outbox was seen with less than a full batch. */
+  const drain = async (session: Session): Promise<void> => {
+    for (;;) {
+      const rows = await session.query<Row>(
+        `SELECT id, envelope, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_seconds
+         FROM outbox ORDER BY id LIMIT $1`,
+        [batch],
+        'relay_read',
+      )
+      age.set(Math.max(0, rows[0]?.age_seconds ?? 0))
+      if (rows.length === 0) return
+      await bus.publish(rows.map((row) => row.envelope))
+      await runtime.faults.hit(`${service}.relay.published`)
+      await session.query(
+        'DELETE FROM outbox WHERE id = ANY ($1::bigint[])',
+        [rows.map((row) => row.id)],
+        'relay_delete',
+      )
+      relayed.inc(rows.length)
+      failures = 0
+      if (rows.length < batch || stopped()) return
+    }
+  }
+
+  const work = async (session: Session): Promise<void> => {
+    for (;;) {
+      if (stopped()) return
+      const [answer] = await session.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [lock])
+      if (answer?.mine) break
+      await sleep(pollMs, stopping.signal)
+    }
+    // The outbox grows from nothing: a plan made while it was empty would sort all of it for each batch.
+    await session.query('SET enable_seqscan = off')
+    while (!stopped()) {
+      await drain(session)
+      if (!stopped()) await waker.pause(pollMs)
+    }
+  }
+
+  const run = async (): Promise<void> => {
+    while (!stopped()) {
+      let session: Session | undefined
+      try {
+        session = await database.session()
+        await work(session)
+      } catch (error) {
+        failures += 1
+        // The first of a row tells; the others would only repeat it until the store is back.
+        log[failures === 1 ? 'warn' : 'debug']({ err: error, failures }, 'relay interrupted, trying again')
+      } finally {
+        await session?.close()
+      }
+      // Not cut short by wakes: commits that go on while the bus is away must not turn into a storm of attempts.
+      const backoffMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failures, 10))
+      await sleep(backoffMs * (0.5 + Math.random() / 2), stopping.signal)
+    }
+  }
+
+  return {
+    start: () => {
+      running ??= run()
+    },
+    wake: waker.wake,
+    stop: async () => {
+      stopping.abort()
+      waker.wake()
+      await running
+    },
+  }
+}

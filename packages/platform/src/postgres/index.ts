@@ -1,0 +1,6 @@
+export { Database, type DatabaseOptions, openDatabase } from './database.ts'
+export { DependencyUnavailable } from './errors.ts'
+export { type MigrateOptions, type MigrationStatus, migrate, migrationStatus } from './migrate.ts'
+export { type Migration, type MigrationSet, readMigrations } from './migration-files.ts'
+export { Session, type SessionOptions } from './session.ts'
+export { createUnitOfWork, type PlatformTx, type UnitOfWork, type UnitOfWorkOptions } from './unit-of-work.ts'

@@ -1,0 +1,85 @@
+import type { Kysely } from 'kysely'
+import type { ExecutionContext } from '../context/index.ts'
+import { createIdempotencyKeys, type IdempotencyKeys } from '../idempotency/index.ts'
+import { createInbox, createOutbox, type Inbox, type Outbox } from '../outbox/index.ts'
+import type { Runtime, ServiceName } from '../runtime/index.ts'
+import type { Database } from './database.ts'
+
+/** Runs `work` in one transaction: the only way to write. A `Result` that refuses commits; only a throw rolls back. */
+export type UnitOfWork<Tx> = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
+
+/** What every transaction offers besides the service's own repositories. */
+export type PlatformTx = {
+  outbox: Outbox
+  inbox: Inbox
+  idempotency: IdempotencyKeys
+  /** For the platform's own decorators; a service writes through its repositories. */
+  // biome-ignore lint/suspicious/noExplicitAny: its tables are the service's, which the platform does not know
+  db: Kysely<any>
+}
+
+export type UnitOfWorkOptions<DB, Repos> = {
+  database: Database<DB>
+  runtime: Runtime
+  service: ServiceName
+  repositories: (db: Kysely<DB>) => Repos
+  /** After each commit: wakes the relay. Must not throw. */
+  afterCommit?: () => void
+}
+
+/**
+ * Throws DependencyUnavailable when the store cannot be reached or the connection breaks before COMMIT is answered;
+ * the outcome is then unknown and `work` is not run again. Outside an execution context it throws at once.
+ */
+export const createUnitOfWork = <DB, Repos>({
+  database,
+  runtime,
+  service,
+  repositories,
+  afterCommit,
+}: UnitOfWorkOptions<DB, Repos>): UnitOfWork<Repos & PlatformTx> => {
+  return async (work) => {
+    const begin = beginWithContext(runtime.context.current())
+    const value = await database.transact(begin, async (db) => {
+      const tx = {
+        ...repositories(db),
+        outbox: createOutbox({ db, runtime, service }),
+        inbox: createInbox({ db }),
+        idempotency: createIdempotencyKeys(db),
+        db,
+      }
+      const answer = await work(tx)
+      await runtime.faults.hit(`${service}.commit.before`)
+      return answer
+    })
+    await runtime.faults.hit(`${service}.commit.after`)
+    afterCommit?.()
+    return value
+  }
+}
+
+/**
+ * BEGIN, the audit context as a transactional message in the WAL, and a mark that tells the triggers of audited
+ * tables that this transaction has one. One string in the simple protocol, so one round trip; that protocol has no
+ * parameters, and as hex digits no content can end the literal. `session_user` is added in SQL: it is what the
+ * server knows, not what the program says.
+ */
+export const beginWithContext = ({
+  actor,
+  requestId,
+  traceparent,
+  ip,
+  userAgent,
+  reason,
+}: ExecutionContext): string => {
+  const content = JSON.stringify({
+    actor: { type: actor.type, id: actor.id },
+    requestId,
+    traceparent,
+    ip,
+    userAgent,
+    reason,
+  })
+  const open = Buffer.from(`${content.slice(0, -1)},"sessionUser":`, 'utf8').toString('hex')
+  return `BEGIN; SELECT pg_logical_emit_message(true, 'ashlar.audit', convert_from('\\x${open}'::bytea, 'UTF8') || to_json(session_user::text)::text || '}'), set_config('ashlar.mark', pg_current_xact_id()::text, true)`
+}

@@ -1,0 +1,4 @@
+/** What operators see: log lines and metrics. */
+export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts'
+export { createMetrics, type Metrics } from './metrics.ts'
+export { reduceError } from './redact.ts'

@@ -1,0 +1,60 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** The metrics of one service. Asking for a name again gives the same metric. */
+export type Metrics = {
+  readonly registry: Registry
+  counter(name: string, help: string, labelNames?: readonly string[]): Counter
+  gauge(name: string, help: string, labelNames?: readonly string[]): Gauge
+  /** `buckets` are upper bounds in the unit of the name; without them, seconds from 1 ms to 10 s. */
+  histogram(name: string, help: string, labelNames?: readonly string[], buckets?: readonly number[]): Histogram
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** A registry of its own with the label `service` on everything: two Ashlars in one process never meet in a global one. */
+export const createMetrics = ({ service }: { service: string }): Metrics => {
+  const registry = new Registry()
+  registry.setDefaultLabels({ service })
+
+  const once = <M extends Counter | Gauge | Histogram>(
+    name: string,
+    kind: new (...of: never[]) => M,
+    make: () => M,
+  ): M => {
+    const known = registry.getSingleMetric(name)
+    if (known === undefined) {
+      checkName(name, kind === Counter)
+      return make()
+    }
+    if (known instanceof kind) return known
+    throw new Error(`The metric ${name} exists as another kind.`)
+  }
+  const common = (name: string, help: string, labelNames: readonly string[] = []) => {
+    if (help.trim() === '') throw new Error(`The metric ${name} needs a help text.`)
+    return { name, help, labelNames: [...labelNames], registers: [registry] }
+  }
+
+  return {
+    registry,
+    counter: (name, help, labelNames) => once(name, Counter, () => new Counter(common(name, help, labelNames))),
+    gauge: (name, help, labelNames) => once(name, Gauge, () => new Gauge(common(name, help, labelNames))),
+    histogram: (name, help, labelNames, buckets = SECONDS) =>
+      once(name, Histogram, () => new Histogram({ ...common(name, help, labelNames), buckets: [...buckets] })),
+  }
+}
+
+/** Counters whose names are fixed elsewhere. */
+const FIXED_COUNTERS: readonly string[] = ['cache_hits', 'cache_misses']
+
+/** What `promtool check metrics` asks of a name: https://prometheus.io/docs/practices/naming/ */
+const checkName = (name: string, isCounter: boolean): void => {
+  if (!/^[a-z][a-z0-9_]*$/.test(name)) throw new Error(`The metric ${name} is not in snake case.`)
+  if (isCounter && !name.endsWith('_total') && !FIXED_COUNTERS.includes(name)) {
+    throw new Error(`The counter ${name} must end in _total.`)
+  }
+  if (!isCounter && /_(?:total|count|sum|bucket)$/.test(name))
+    throw new Error(`The metric ${name} ends as only others do.`)
+  if (/_(?:ms|milliseconds|minutes|hours|kilobytes|megabytes|kb|mb)(?:_total)?$/.test(name)) {
+    throw new Error(`The metric ${name} must be in a base unit: seconds, bytes.`)
+  }
+}
