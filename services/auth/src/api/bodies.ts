@@ -1,0 +1,34 @@
+import type { SessionView, TokenPair } from '../application/ports.ts'
+import type { Account } from '../domain/account.ts'
+
+/** A user as he travels. */
+export const userBody = (account: Account) => ({
+  id: account.id,
+  email: account.email,
+  firstName: account.firstName,
+  lastName: account.lastName,
+  emailVerifiedAt: account.emailVerifiedAt?.toISOString() ?? null,
+  roles: account.roles,
+  permissions: account.permissions,
+  createdAt: account.createdAt.toISOString(),
+  updatedAt: account.updatedAt.toISOString(),
+})
+
+export const pairBody = (pair: TokenPair, accessTokenSeconds: number) => ({
+  accessToken: pair.accessToken,
+  refreshToken: pair.refreshToken,
+  tokenType: 'Bearer',
+  expiresIn: accessTokenSeconds,
+  refreshExpiresIn: Math.floor((pair.refreshExpiresAt.getTime() - pair.issuedAt.getTime()) / 1000),
+  sessionId: pair.sessionId,
+})
+
+export const sessionBody = (session: SessionView, currentId: string) => ({
+  id: session.id,
+  current: session.id === currentId,
+  createdAt: session.createdAt.toISOString(),
+  lastUsedAt: session.lastUsedAt.toISOString(),
+  expiresAt: session.expiresAt.toISOString(),
+  ipAddress: session.ipAddress,
+  userAgent: session.userAgent,
+})

@@ -1,0 +1,54 @@
+import type { NewId } from '@ashlar/kernel'
+import type { Broadcast } from '@ashlar/platform/broadcast'
+import type { UnitOfWork } from '@ashlar/platform/postgres'
+import { REVOCATIONS_CHANNEL, type Revocation } from '@ashlar/platform/tokens'
+import type { Kysely } from 'kysely'
+import type { AuthTx, Work } from '../../application/ports.ts'
+import { createProofs } from './proofs.ts'
+import { createRefreshTokens } from './refresh-tokens.ts'
+import { createRevocationLog, type RevocationLog } from './revocations.ts'
+import { createSessions } from './sessions.ts'
+import type { AuthTables } from './tables.ts'
+import { createUsers } from './users.ts'
+
+type AuthRepositories = Omit<AuthTx, 'outbox'> & { revocations: RevocationLog }
+
+export const createRepositories =
+  ({ newId, tokenSeconds }: { newId: NewId; tokenSeconds: number }) =>
+  (db: Kysely<AuthTables>): AuthRepositories => {
+    const revocations = createRevocationLog(db, tokenSeconds)
+    return {
+      users: createUsers(db),
+      ...createProofs(db, newId),
+      sessions: createSessions(db, revocations),
+      refreshTokens: createRefreshTokens(db),
+      revocations,
+    }
+  }
+
+/**
+ * A unit of work whose revocations are in force in this process before it resolves, so no use case can forget to
+ * announce them. Lost between commit and announcement, they are found by the next pull of each process. `wake` is
+ * called where events were written; a refresh writes none, and must not make the relay look each time.
+ */
+export const announcing =
+  (
+    unitOfWork: UnitOfWork<AuthTx & { revocations: RevocationLog }>,
+    { broadcast, wake }: { broadcast: Broadcast; wake: () => void },
+  ): Work =>
+  async (work) => {
+    let revoked: readonly Revocation[] = []
+    let told = false
+    const value = await unitOfWork(async (tx) => {
+      const append: AuthTx['outbox']['append'] = (...events) => {
+        told ||= events.length > 0
+        return tx.outbox.append(...events)
+      }
+      const outcome = await work({ ...tx, outbox: { append } })
+      revoked = tx.revocations.written()
+      return outcome
+    })
+    if (told) wake()
+    if (revoked.length > 0) await broadcast.publish(REVOCATIONS_CHANNEL, revoked)
+    return value
+  }
