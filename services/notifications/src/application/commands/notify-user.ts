@@ -1,0 +1,41 @@
+import { greetingName } from '../../domain/greeting.ts'
+import type { Variables } from '../../domain/template.ts'
+import type { TemplateName } from '../../domain/templates/built-in.ts'
+import type { Repositories } from '../ports.ts'
+import type { QueueMail } from './queue-mail.ts'
+
+/** The events of a user and of his payments come in no common order: the address may be told a moment later. */
+class ContactUnknown extends Error {
+  constructor(userId: string) {
+    super(`no contact is known for user ${userId} yet`)
+    this.name = 'ContactUnknown'
+  }
+}
+
+export type Notice = {
+  triggerId: string
+  userId: string
+  template: TemplateName
+  variables: Variables
+  urgent?: boolean
+}
+
+/**
+ * Queues a mail to a user at the address that is known for him now. Throws ContactUnknown, for the bus to try again;
+ * a user who was deleted gets nothing.
+ */
+export const notifyUser =
+  ({ queue }: { queue: QueueMail }) =>
+  async (tx: Repositories, notice: Notice): Promise<void> => {
+    const contact = await tx.contacts.find(notice.userId)
+    if (!contact) throw new ContactUnknown(notice.userId)
+    if (contact.email === null) return
+    await queue(tx, {
+      triggerId: notice.triggerId,
+      template: notice.template,
+      to: contact.email,
+      userId: notice.userId,
+      variables: { firstName: greetingName(contact.firstName), ...notice.variables },
+      urgent: notice.urgent ?? false,
+    })
+  }

@@ -1,0 +1,95 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { addressKey, isSingleAddress, parseSender } from './address.ts'
+import { greetingName, oneLine } from './greeting.ts'
+import { linksIn, mailDate, tokenLink } from './link.ts'
+import { BUILT_IN_TEMPLATES, latestTemplate } from './templates/built-in.ts'
+
+test.each(['a@x.test', 'a.b+c@x.test', "o'neil_1@sub.x-y.test", 'jürgen@bücher.test', 'a@localhost'])(
+  '%s is one address',
+  (address) => {
+    expect(isSingleAddress(address)).toBe(true)
+    expect(parseSender(address)).toEqual({ name: '', address })
+    expect(parseSender(`My "Shop <${address}>`)).toBeUndefined()
+    expect(parseSender(`"My Shop" <${address}>`)).toEqual({ name: 'My Shop', address })
+  },
+)
+
+test.each([
+  '',
+  'a',
+  '@x',
+  'a@',
+  'a@x,b@y',
+  'a@x b@y',
+  'a b@x',
+  '<a@x>',
+  'a@x\n',
+  '"a"@x',
+  'a@[127.0.0.1]',
+  '.a@x',
+  'a..b@x',
+  'a@x;',
+])('%j is not one address', (text) => {
+  expect(isSingleAddress(text)).toBe(false)
+})
+
+test('no address holds what could leave its place in a command or header', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (left, right) => {
+      const text = `${left}@${right}`
+      if (isSingleAddress(text)) expect(text).not.toMatch(/[\s<>,;:"()\\[\]\p{Cc}]/u)
+    }),
+  )
+  expect(addressKey('  Ada@X.Test ')).toBe('ada@x.test')
+})
+
+test.each([
+  ['Ada', 'Ada'],
+  ['  Ada\n Maria ', 'Ada Maria'],
+  ["Jean-Luc O'Neil J.", "Jean-Luc O'Neil J."],
+  ['李', '李'],
+  ['', null],
+  [null, null],
+  ['x'.repeat(61), null],
+  ['visit evil.example now', null],
+  ['http://evil', null],
+  ['WWW.evil', null],
+  ['me@evil', null],
+  ['<b>', null],
+])('greets %j as %j', (name, greeted) => {
+  expect(greetingName(name)).toBe(greeted)
+})
+
+test('one line is one line', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(oneLine(text)).not.toMatch(/[\p{Cc}\u2028\u2029]/u)
+    }),
+  )
+})
+
+test('a link carries any token, and is found in a text without the punctuation around it', () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1 }), (token) => {
+      const link = tokenLink('https://shop.test/', 'verify-email', token)
+      expect(new URL(link).searchParams.get('token')).toBe(token)
+      expect(new URL(link).pathname).toBe('/verify-email')
+    }),
+  )
+  expect(linksIn('See https://a.test/x?y=1. (or http://b.test), not ftp://c.test')).toEqual([
+    'https://a.test/x?y=1',
+    'http://b.test',
+  ])
+  expect(mailDate('2026-03-01T10:20:30.999Z')).toBe('2026-03-01 10:20 UTC')
+})
+
+test('templates are unique by name and version, and the newest is used', () => {
+  const keys = BUILT_IN_TEMPLATES.map(({ name, version }) => `${name} ${version}`)
+  expect(new Set(keys).size).toBe(keys.length)
+  const [first] = BUILT_IN_TEMPLATES
+  if (!first) throw new Error('there are templates')
+  const second = { ...first, version: 2 }
+  expect(latestTemplate([second, first], first.name)).toBe(second)
+  expect(latestTemplate([first], 'other')).toBeUndefined()
+})

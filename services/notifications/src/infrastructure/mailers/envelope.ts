@@ -1,0 +1,24 @@
+import type { OutgoingMail } from '../../application/ports.ts'
+import { isSingleAddress } from '../../domain/address.ts'
+import type { HandOver } from '../../domain/delivery.ts'
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f\u2028\u2029]/
+const HEADER_NAME = /^[A-Za-z][A-Za-z0-9-]*$/
+const MESSAGE_ID = /^<[A-Za-z0-9.-]+@[A-Za-z0-9.-]+>$/
+
+/**
+ * What every mailer refuses before it talks to anybody: anything but exactly one recipient, and whatever would begin
+ * a header or a command of its own. Undefined for a message that may go out.
+ */
+export const refuseUnsafe = (mail: OutgoingMail): HandOver | undefined => {
+  if (!isSingleAddress(mail.to) || !isSingleAddress(mail.from.address)) {
+    return { outcome: 'refused', code: 'address_invalid' }
+  }
+  const lines = [mail.subject, mail.from.name, ...Object.values(mail.headers)]
+  const unsafe =
+    lines.some((line) => CONTROL.test(line)) ||
+    Object.keys(mail.headers).some((name) => !HEADER_NAME.test(name)) ||
+    !MESSAGE_ID.test(mail.messageId)
+  return unsafe ? { outcome: 'refused', code: 'header_invalid' } : undefined
+}

@@ -1,0 +1,95 @@
+import { defineSettings, type SettingsOf } from '@ashlar/platform/config'
+import { z } from 'zod'
+import { parseSender } from './domain/address.ts'
+
+const whole = (min: number, max: number, fallback: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback)
+
+const isMailUrl = (text: string): boolean =>
+  text === 'mailbox:' || (/^smtps?:\/\//.test(text) && URL.parse(text)?.hostname !== '' && URL.canParse(text))
+
+export const notificationsSettings = defineSettings('notifications', {
+  mailUrl: {
+    variable: 'ASHLAR_MAIL_URL',
+    schema: z
+      .string()
+      .refine(isMailUrl, 'must be mailbox:, smtp://[user:password@]host[:port] or smtps://…')
+      .default('mailbox:'),
+    description:
+      'Where mails go: `mailbox:` keeps them and shows them at /dev/mailbox, `smtp://` (STARTTLS where offered, always with `?tls=required`) or `smtps://` hands them to a mail server.',
+    secret: true,
+    production: (url) => (url === 'mailbox:' ? 'the mailbox is for development: name a mail server' : undefined),
+    example: 'mailbox:',
+  },
+  mailFrom: {
+    variable: 'ASHLAR_MAIL_FROM',
+    schema: z
+      .string()
+      .refine((text) => parseSender(text) !== undefined, 'must be one address, as in `Shop <no-reply@shop.example>`')
+      .default('Ashlar <no-reply@localhost>'),
+    description: 'Sender of every mail, a bare address or `Name <address>`; its domain also ends each Message-ID.',
+    production: (text) => (/@localhost>?$/.test(String(text)) ? 'the sender needs a domain that exists' : undefined),
+  },
+  productName: {
+    variable: 'ASHLAR_NOTIFICATIONS_PRODUCT_NAME',
+    schema: z.string().trim().min(1).max(60).default('Ashlar'),
+    description: 'How mails call this installation.',
+  },
+  urgentSenders: {
+    variable: 'ASHLAR_NOTIFICATIONS_URGENT_SENDERS',
+    schema: whole(1, 50, 3),
+    description: 'Codes, links and security alerts handed over at once; nothing else uses these senders.',
+  },
+  senders: {
+    variable: 'ASHLAR_NOTIFICATIONS_SENDERS',
+    schema: whole(1, 50, 3),
+    description: 'Other messages handed over at once.',
+  },
+  pollMs: {
+    variable: 'ASHLAR_NOTIFICATIONS_POLL_MS',
+    schema: whole(10, 60_000, 500),
+    description: 'How often due messages are looked for when nothing tells of one, in milliseconds.',
+  },
+  settleMs: {
+    variable: 'ASHLAR_NOTIFICATIONS_SETTLE_MS',
+    schema: whole(10, 60_000, 1_000),
+    description: 'How often claims of processes that are gone are settled, in milliseconds.',
+  },
+  retryHours: {
+    variable: 'ASHLAR_NOTIFICATIONS_RETRY_HOURS',
+    schema: whole(1, 120, 24),
+    description: 'How long a message is tried again that the mail server put off, in hours.',
+  },
+  bodyRetentionDays: {
+    variable: 'ASHLAR_NOTIFICATIONS_BODY_RETENTION_DAYS',
+    schema: whole(1, 365, 30),
+    description: 'How long the sealed texts of messages are kept, in days.',
+  },
+  connectTimeoutMs: {
+    variable: 'ASHLAR_NOTIFICATIONS_SMTP_CONNECT_TIMEOUT_MS',
+    schema: whole(100, 60_000, 10_000),
+    description: 'Longest time until a mail server greeted, TLS included, in milliseconds.',
+  },
+  socketTimeoutMs: {
+    variable: 'ASHLAR_NOTIFICATIONS_SMTP_SOCKET_TIMEOUT_MS',
+    schema: whole(100, 600_000, 60_000),
+    description: 'Longest silence of a mail server, in milliseconds.',
+  },
+  sendTimeoutMs: {
+    variable: 'ASHLAR_NOTIFICATIONS_SEND_TIMEOUT_MS',
+    schema: whole(100, 900_000, 120_000),
+    description: 'Longest time for handing one message over, in milliseconds.',
+  },
+  renderTimeoutMs: {
+    variable: 'ASHLAR_NOTIFICATIONS_RENDER_TIMEOUT_MS',
+    schema: whole(10, 5_000, 200),
+    description: 'Longest time for rendering one message, in milliseconds.',
+  },
+  renderedBytes: {
+    variable: 'ASHLAR_NOTIFICATIONS_RENDERED_BYTES',
+    schema: whole(4_096, 10_485_760, 262_144),
+    description: 'Most bytes of one rendered message.',
+  },
+})
+
+export type NotificationsSettings = SettingsOf<typeof notificationsSettings>
