@@ -1,0 +1,36 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { renderProblem } from '@ashlar/platform/http'
+import { type GatewayCode, gatewayErrors } from '../contract.ts'
+import type { Peer } from '../domain/address.ts'
+
+/** One request on its way through the gateway. */
+export type Exchange = {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly peer: Peer
+  readonly requestId: string
+  readonly traceparent: string
+  readonly startedAtMs: number
+  /** Canonical, without the query; empty until it is known, so that nothing hostile reaches a log. */
+  path: string
+  /** With its `?`, or empty. May hold a secret: never logged. */
+  query: string
+  /** Pattern of the route, the label of metrics. */
+  route: string
+  userId?: string
+  code?: string
+  /** The gateway's own endpoints count their requests themselves. */
+  countedBelow?: true
+}
+
+export type GatewayRefusal = { code: GatewayCode; detail?: string; headers?: Record<string, string> }
+
+/** Ends a request with a problem (RFC 9457), unless its answer has begun. `instance` is the path without its query. */
+export const refuse = (exchange: Exchange, refusal: GatewayRefusal): void => {
+  exchange.code = refusal.code
+  const { response } = exchange
+  if (response.headersSent || response.destroyed) return
+  const { status, headers, body } = renderProblem(gatewayErrors, refusal, exchange, exchange.path)
+  response.writeHead(status, { ...headers, traceparent: exchange.traceparent, 'content-length': body.length })
+  response.end(body)
+}

@@ -1,0 +1,46 @@
+/** Finds the pattern that a request belongs to: `/payments/{id}` for `GET /payments/0193…`, undefined for none. */
+export type RoutePatterns = (method: string, path: string) => string | undefined
+
+type Node = { fixed: Map<string, Node>; any?: Node; patterns: Map<string, string> }
+
+const node = (): Node => ({ fixed: new Map(), patterns: new Map() })
+
+/**
+ * Patterns of OpenAPI paths, for labels of metrics and log lines: what a caller makes up never becomes one, so their
+ * number is bounded by what is built. A fixed segment wins over a parameter, as in the services' own routers.
+ */
+export const createRoutePatterns = (routes: Iterable<{ method: string; path: string }>): RoutePatterns => {
+  const plain = new Map<string, string>()
+  const root = node()
+  for (const { method, path } of routes) {
+    if (!path.includes('{')) {
+      plain.set(`${method} ${path}`, path)
+      continue
+    }
+    let at = root
+    for (const segment of path.slice(1).split('/')) {
+      if (segment.startsWith('{')) {
+        at.any ??= node()
+        at = at.any
+      } else {
+        const next = at.fixed.get(segment) ?? node()
+        at.fixed.set(segment, next)
+        at = next
+      }
+    }
+    at.patterns.set(method, path)
+  }
+
+  const search = (at: Node, segments: readonly string[], depth: number, method: string): string | undefined => {
+    const segment = segments[depth]
+    if (segment === undefined) return at.patterns.get(method)
+    const fixed = at.fixed.get(segment)
+    const found = fixed && search(fixed, segments, depth + 1, method)
+    return found ?? (at.any && search(at.any, segments, depth + 1, method))
+  }
+
+  return (method, path) => {
+    const asked = method === 'HEAD' ? 'GET' : method
+    return plain.get(`${asked} ${path}`) ?? search(root, path.slice(1).split('/'), 0, asked)
+  }
+}
