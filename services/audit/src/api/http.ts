@@ -1,0 +1,51 @@
+import { err, ok, type Result } from '@ashlar/kernel'
+import type { Cursors, Handlers, HttpResponse } from '@ashlar/platform/http'
+import type { EntriesRead, ReadEntries } from '../application/queries/read-entries.ts'
+import type { VerifyResult } from '../application/queries/verify-trail.ts'
+import type { AuditStore, EntryPage, PlaceInList } from '../application/ports.ts'
+import type { auditRoutes } from '../contract.ts'
+import { checkpointLine, type Signer } from '../domain/checkpoint.ts'
+
+export type HttpDeps = {
+  readEntries: ReadEntries
+  verify: () => Promise<VerifyResult>
+  store: Pick<AuditStore, 'latestCheckpoints'>
+  signer: Signer
+}
+
+export const auditHandlers = ({ readEntries, verify, store, signer }: HttpDeps): Handlers<typeof auditRoutes> => {
+  const page = async (
+    { filter, order, limit }: Omit<EntryPage, 'after'>,
+    cursors: Cursors,
+    cursor: string | undefined
+  ): Promise<Result<HttpResponse, 'cursor_invalid'>> => {
+    const bound = { order, ...filter }
+    const after = cursor === undefined ? ok(undefined) : cursors.decode<PlaceInList>(bound, cursor)
+    if (!after.ok) return after
+    return ok(listed(await readEntries({ filter, order, limit, after: after.value }), cursors, bound))
+  }
+
+  return {
+    listEntries: ({ query: { limit, cursor, ...filter }, cursors }) =>
+      page({ filter, order: 'newest', limit }, cursors, cursor),
+
+    entityTimeline: async ({ params, query: { limit, cursor }, caller, cursors }) => {
+      const own = params.entity === 'user' && params.id === caller.userId
+      // The same answer as for an entity that nobody has heard of.
+      if (!own && !caller.permissions.includes('audit:read')) return err('not_found')
+      return page({ filter: { entity: params.entity, entityId: params.id }, order: 'oldest', limit }, cursors, cursor)
+    },
+
+    latestCheckpoints: async () => {
+      const { publicKey, fingerprint } = signer
+      return ok({ status: 200, body: { data: (await store.latestCheckpoints()).map(checkpointLine), publicKey, fingerprint } })
+    },
+
+    verifyTrail: async () => ok({ status: 200, body: await verify() })
+  }
+}
+
+const listed = ({ entries, next }: EntriesRead, cursors: Cursors, bound: unknown): HttpResponse => {
+  const nextCursor = next ? cursors.encode(bound, next) : null
+  return { status: 200, body: { data: entries, page: { nextCursor, hasMore: nextCursor !== null } } }
+}

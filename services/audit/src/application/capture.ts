@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { canonicalJson } from '@ashlar/platform/cdc'
+import type { Metrics } from '@ashlar/platform/telemetry'
+import { checkpointLine, type Signer } from '../domain/checkpoint.ts'
+import { createChangeSink } from './change-sink.ts'
+import { type ChainWriter, createChainWriter, type WriterLog } from './chain-writer.ts'
+import { createMonitor } from './monitor.ts'
+import type { PersonKeys } from './person-keys.ts'
+import type { AuditStore, ChangeSource, CheckpointWitness } from './ports.ts'
+
+/** The chain of what enters from the bus. */
+export const EVENTS_CHAIN = 'events'
+
+const START_PATIENCE_MS = 15_000
+
+export type CaptureOptions = {
+  sources: readonly ChangeSource[]
+  /** Begins to hand events to the writer. */
+  subscribe: (writer: ChainWriter) => Promise<{ stop(): Promise<void> }>
+  store: AuditStore
+  witness: CheckpointWitness
+  persons: PersonKeys
+  signer: Signer
+  settings: {
+    checkpointEntries: number
+    checkpointMs: number
+    readyLagSeconds: number
+    silentSeconds: number
+    probeSeconds: number
+  }
+  metrics: Metrics
+  log: WriterLog
+  now: () => number
+}
+
+export type Capture = {
+  start(): Promise<void>
+  stop(): Promise<void>
+  writers(): ReadonlyMap<string, ChainWriter>
+  unready(): string | undefined
+}
+
+/** Brings everything that happened into the trail: one writer per chain, fed by its source or by the bus. */
+export const createCapture = (options: CaptureOptions): Capture => {
+  const { sources, settings, log } = options
+  const monitor = createMonitor({ ...settings, sources, metrics: options.metrics, log })
+  let writers = new Map<string, ChainWriter>()
+  let subscription: { stop(): Promise<void> } | undefined
+  let probing: NodeJS.Timeout | undefined
+  let running = false
+
+  const writerOf = (chain: string): ChainWriter => {
+    const writer = createChainWriter({
+      chain,
+      store: options.store,
+      witness: options.witness,
+      persons: options.persons,
+      signer: options.signer,
+      log,
+      now: options.now,
+      checkpointEntries: settings.checkpointEntries,
+      checkpointMs: settings.checkpointMs,
+      onStored: (count) => monitor.onStored(chain, count),
+      onDivergence: () => monitor.onDivergence(chain),
+      onCheckpoint: (checkpoint) => {
+        monitor.onCheckpoint(chain)
+        // As one text: exactly what was signed, to be held against the file.
+        log.info({ checkpoint: canonicalJson(checkpointLine(checkpoint)) }, 'Checkpoint')
+      }
+    })
+    writers.set(chain, writer)
+    return writer
+  }
+
+  return {
+    async start() {
+      if (running) return
+      running = true
+      for (const source of sources) {
+        const { service } = source
+        const writer = writerOf(service)
+        const onGap = (gap: Parameters<typeof monitor.onGap>[1]) => monitor.onGap(service, gap)
+        source.start(createChangeSink({ service, writer, store: options.store, onGap }))
+      }
+      const abort = new AbortController()
+      const late = sleep(START_PATIENCE_MS, 'late' as const, { signal: abort.signal }).catch(() => 'late' as const)
+      const all = Promise.all(sources.map((source) => source.ready()))
+      if ((await Promise.race([all, late])) === 'late') {
+        log.error({ reason: monitor.unready() }, 'Changes are not being read yet')
+      }
+      abort.abort()
+      subscription = await options.subscribe(writerOf(EVENTS_CHAIN))
+      const probe = async () => {
+        await monitor.probe()
+        if (running) probing = setTimeout(probe, settings.probeSeconds * 1000)
+      }
+      probing = setTimeout(probe, 0)
+    },
+
+    async stop() {
+      if (!running) return
+      running = false
+      clearTimeout(probing)
+      await subscription?.stop()
+      await Promise.all(sources.map((source) => source.stop()))
+      await Promise.all([...writers.values()].map((writer) => writer.close()))
+      writers = new Map()
+    },
+
+    writers: () => writers,
+    unready: () => (running ? monitor.unready() : 'changes are not being read')
+  }
+}

@@ -1,0 +1,106 @@
+import { type Change, canonicalJson, type Json } from '@ashlar/platform/cdc'
+import { traceIdOf } from '@ashlar/platform/context'
+import type { Draft, EntryActor, EntryContext, PersonalField, Values } from './entry.ts'
+import { indexable, storable } from './storable.ts'
+
+/** Turns a captured change into the entry that tells of it. */
+export const entryOfChange = (service: string, epoch: string, change: Change): Draft => {
+  const { table, before, after } = change
+  const told = change.operation === 'snapshot' ? { actor: { type: 'service', id: 'audit' } } : readContext(change.context)
+  const entityId = (after ?? before)?.[table.entityId]
+  return {
+    id: change.id,
+    service,
+    entity: table.entity,
+    entityId: entityId === undefined || entityId === null ? null : indexable(textOf(entityId)),
+    action: change.operation,
+    before,
+    after,
+    changed: changedFields(change.operation === 'update' ? (before ?? {}) : before, after, table.primaryKey),
+    actor: told.actor,
+    context: contextOf(told),
+    source: { epoch, lsn: change.lsn, txid: change.txid, table: table.name, commitTime: change.commitTime },
+    personal: [
+      ...personalFields(change, 'before', before),
+      ...personalFields(change, 'after', after),
+      ...personalContext(told.actor)
+    ]
+  }
+}
+
+const textOf = (value: Json): string => (typeof value === 'string' ? value : canonicalJson(value))
+
+/**
+ * Fields whose values differ. Where there is one side only (insert, delete) all of it; where the old side is known in
+ * part (a classified table) every other field but the key may have changed.
+ */
+export const changedFields = (before: Values | null, after: Values | null, key: readonly string[] = []): string[] => {
+  if (!before && after) return Object.keys(after).sort()
+  if (!after || !before) return Object.keys(before ?? {}).sort()
+  const partial = Object.keys(before).length < Object.keys(after).length
+  return Object.keys(after)
+    .filter((field) =>
+      partial && !(field in before)
+        ? !key.includes(field)
+        : canonicalJson(before[field] ?? null) !== canonicalJson(after[field] ?? null)
+    )
+    .sort()
+}
+
+const personalFields = ({ table }: Change, part: 'before' | 'after', values: Values | null): PersonalField[] => {
+  if (!values || table.personal.length === 0) return []
+  const owner = table.person === null ? null : values[table.person]
+  // Without a known person the entity itself gets the key, so that its fields can be erased all the same.
+  const person = typeof owner === 'string' && owner !== '' ? owner : `${table.entity}:${textOf(values[table.entityId] ?? null)}`
+  return table.personal.filter((field) => field in values).map((field) => ({ part, field, person: indexable(person) }))
+}
+
+/** Address and browser of a user are personal too, and go when he goes. */
+export const personalContext = (actor: EntryActor): PersonalField[] =>
+  actor.type === 'user'
+    ? [
+        { part: 'context', field: 'ip', person: actor.id },
+        { part: 'context', field: 'userAgent', person: actor.id }
+      ]
+    : []
+
+type Told = {
+  actor: EntryActor
+  requestId?: string
+  traceparent?: string
+  ip?: string
+  userAgent?: string
+  reason?: string
+}
+
+const UNKNOWN: Told = { actor: { type: 'database', id: 'unknown' } }
+
+/** Reads the transaction's context message, whoever wrote it: only texts are taken, all else is as if not said. */
+const readContext = (content: unknown): Told => {
+  if (typeof content !== 'object' || content === null) return UNKNOWN
+  const { actor, requestId, traceparent, ip, userAgent, reason, clientAddress, applicationName } = content as Record<
+    string,
+    unknown
+  >
+  if (typeof actor !== 'object' || actor === null) return UNKNOWN
+  const { type, id } = actor as Record<string, unknown>
+  if (typeof type !== 'string' || typeof id !== 'string') return UNKNOWN
+  return {
+    actor: { type: indexable(type), id: indexable(id) },
+    requestId: text(requestId),
+    traceparent: text(traceparent),
+    ip: text(ip) ?? text(clientAddress),
+    userAgent: text(userAgent) ?? text(applicationName),
+    reason: text(reason)
+  }
+}
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+export const contextOf = (told: Omit<Told, 'actor'>): EntryContext => ({
+  requestId: told.requestId === undefined ? null : indexable(told.requestId),
+  traceId: told.traceparent === undefined ? null : traceIdOf(told.traceparent) || null,
+  ip: told.ip === undefined ? null : storable(told.ip),
+  userAgent: told.userAgent === undefined ? null : storable(told.userAgent),
+  reason: told.reason === undefined ? null : storable(told.reason)
+})
