@@ -46,7 +46,7 @@ const platformOf = (name: string): Partial<Entry> => {
 
 let added = 0
 for (const [path, entry] of Object.entries(lock.packages)) {
-  delete entry.resolved
+  if (entry.resolved?.startsWith('http')) delete entry.resolved
   for (const [name, range] of Object.entries(entry.optionalDependencies ?? {})) {
     const version = range.replace(/^[\^~]/, '')
     if (isLocked(path, name) || !/^\d+\.\d+\.\d+/.test(version)) continue

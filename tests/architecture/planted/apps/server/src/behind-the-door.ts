@@ -1,0 +1,3 @@
+// Planted: doors-only
+import { charge } from '../../../services/payments/src/domain/charge.ts'
+export const behind = charge

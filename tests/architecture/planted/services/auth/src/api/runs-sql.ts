@@ -1,0 +1,3 @@
+// Planted: api-knows-no-store
+import { Kysely } from 'kysely'
+export const route = Kysely

@@ -1,0 +1,3 @@
+// Planted: application-knows-no-adapter
+import { createHttpServer } from '@ashlar/platform/http'
+export const useCase = createHttpServer

@@ -1,0 +1,3 @@
+// Planted: no-circular
+import { b } from './circle-b.ts'
+export const a = (): number => b()

@@ -1,0 +1,3 @@
+// Planted: contract-is-plain
+import { request } from 'node:http'
+export const contract = request

@@ -1,0 +1,1 @@
+export const charge = (): number => 1

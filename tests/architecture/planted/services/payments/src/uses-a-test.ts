@@ -1,0 +1,3 @@
+// Planted: tests-stay-outside
+import fc from 'fast-check'
+export const property = fc
