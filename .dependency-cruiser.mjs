@@ -3,7 +3,7 @@
  * tests/architecture plants a violation of each rule and expects it to be caught.
  */
 const service = '^(?:tests/architecture/planted/)?services/([^/]+)'
-const tests = '\\.test\\.ts$|\\.conformance\\.ts$|/test/'
+const tests = '\\.(?:test|conformance|fixture)\\.ts$|/test/'
 
 export default {
   forbidden: [
@@ -16,17 +16,21 @@ export default {
     },
     {
       name: 'domain-is-pure',
-      comment: 'domain/ decides with plain values: it imports the kernel and its own folder, nothing else.',
+      comment: 'domain/ decides with plain values: it imports the kernel, its own folder, and digests. Types may come from anywhere.',
       severity: 'error',
       from: { path: `${service}/src/domain/`, pathNot: tests },
-      to: { pathNot: ['(?:^|/)services/$1/src/domain/', '(?:^|/)packages/kernel/src/'] },
+      to: {
+        pathNot: ['(?:^|/)services/$1/src/domain/', '(?:^|/)packages/kernel/src/', '^(?:node:)?crypto$'],
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'application-knows-no-adapter',
-      comment: 'A use case sees ports, never what fulfils them, and knows no HTTP.',
+      comment: 'A use case sees ports, never what fulfils them, and knows no HTTP. (HTTP is what the gateway is about.)',
       severity: 'error',
-      from: { path: `${service}/src/application/`, pathNot: tests },
+      from: { path: `${service}/src/application/`, pathNot: [tests, '^services/gateway/'] },
       to: {
+        dependencyTypesNot: ['type-only'],
         path: [
           '(?:^|/)services/$1/src/(?:infrastructure|api|index)',
           '(?:^|/)packages/platform/src/(?:http|cluster|cdc|config|testing)/',

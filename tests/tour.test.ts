@@ -49,7 +49,7 @@ const blocks = async (): Promise<string[]> =>
     ([, block]) => block ?? '',
   )
 
-test("the README's own code blocks run to the letter", { timeout: 300_000 }, async () => {
+test("the README's own code blocks run to the letter", { timeout: 120_000 }, async () => {
   const instance = await Instance.create()
   const port = instance.port
   const script = (await blocks())
@@ -62,9 +62,9 @@ test("the README's own code blocks run to the letter", { timeout: 300_000 }, asy
     .replaceAll('localhost:3000', `localhost:${port}`)
     .replace(
       /npm ci && npm start/g,
-      'npm start > "$ASHLAR_TEST_LOG" 2>&1 &\nserver=$!\nuntil curl -fs localhost:' +
+      'npm start > "$SERVER_LOG" 2>&1 &\nserver=$!\nfor i in $(seq 300); do curl -fs localhost:' +
         port +
-        '/readyz > /dev/null; do sleep 0.2; done',
+        '/readyz > /dev/null && break; sleep 0.1; done',
     )
   const { stdout } = await run(
     'bash',
@@ -75,7 +75,7 @@ test("the README's own code blocks run to the letter", { timeout: 300_000 }, asy
         ...clean(),
         ...instance.env,
         PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}`,
-        ASHLAR_TEST_LOG: `${instance.dataDir}.log`,
+        SERVER_LOG: `${instance.dataDir}.log`,
       },
       maxBuffer: 16 * 1024 * 1024,
     },

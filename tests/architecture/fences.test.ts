@@ -60,6 +60,17 @@ test('the rule against module-level state catches the planted map and counter', 
   ])
 })
 
+/** Where a domain asks the world for time or chance instead of being given them. */
+const impure = (file: string): boolean =>
+  /\b(?:Date\.now|new Date\(\)|Math\.random|random(?:Bytes|UUID|Int)|process\.|performance\.)/.test(
+    readFileSync(join(root, file), 'utf8').replace(/^\s*(?:\/\/|\*|\/\*).*$/gm, ''),
+  )
+
+test('a domain takes time and chance as values, and the planted one that does not is caught', () => {
+  expect(program.filter((file) => file.includes('/src/domain/')).filter(impure)).toEqual([])
+  expect(impure(`${planted}/services/payments/src/domain/dice.ts`)).toBe(true)
+})
+
 test('package exports shut every file of a service but its door and its contract', () => {
   const { resolve } = createRequire(join(root, 'apps/server/src/cli.ts'))
   for (const service of readdirSync(join(root, 'services'))) {

@@ -1,13 +1,10 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { Arguments, Command, Io } from './commands/command.ts'
+import { type Arguments, type Command, EXIT, type Io, Misuse } from './commands/command.ts'
 
 // Stripped sources are kept from start to start; the folder belongs to the installation, not to everybody's /tmp.
 enableCompileCache(join(import.meta.dirname, '../../../node_modules/.cache/ashlar'))
-
-const EXIT_MISUSE = 2
-const EXIT_CONFIGURATION = 78
 
 /** Each command is loaded only when it is called: `--help` needs no database driver. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -62,36 +59,45 @@ const parse = (argv: string[], command: Command): Arguments & { help: boolean } 
   return { values: values as Arguments['values'], positionals, help: values.help === true }
 }
 
-/** Runs one command line. Answers its exit code; a failure is told in a line or two, never as a stack of secrets. */
+/** Runs one command line and answers its exit code. */
 const run = async (argv: string[]): Promise<number> => {
   const [name, ...rest] = argv
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     io.out(await overview())
-    return name === undefined ? EXIT_MISUSE : 0
+    return name === undefined ? EXIT.misuse : EXIT.done
   }
   const command = await commands[name]?.()
   if (command === undefined) {
     io.note(`ashlar: no command ${JSON.stringify(name)}; see ashlar --help`)
-    return EXIT_MISUSE
+    return EXIT.misuse
   }
   try {
     const { help, ...args } = parse(rest, command)
     if (help) {
       io.out(manual(command))
-      return 0
+      return EXIT.done
     }
     return await command.run(io, args)
   } catch (error) {
-    const kind = error instanceof Error ? ((error as { code?: string }).code ?? error.constructor.name) : ''
-    const message = error instanceof Error ? error.message : String(error)
-    if (kind === 'Misuse' || kind.startsWith('ERR_PARSE_ARGS')) {
-      io.note(`ashlar: ${message}\n\n${manual(command)}`)
-      return EXIT_MISUSE
-    }
-    const lines = (error as { lines?: readonly string[] }).lines ?? [`ashlar ${name}: ${message}`]
-    for (const line of lines) io.note(line)
-    return kind === 'ConfigurationError' || kind === 'ClusterUnavailable' ? EXIT_CONFIGURATION : 1
+    return explain(name, command, error)
   }
+}
+
+/** Tells a failure in a line or two, never as a stack of secrets, and answers the exit code. */
+const explain = async (name: string, command: Command, error: unknown): Promise<number> => {
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof Misuse || String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS')) {
+    io.note(`ashlar: ${message}\n\n${manual(command)}`)
+    return EXIT.misuse
+  }
+  const { ConfigurationError } = await import('@ashlar/platform/config')
+  if (error instanceof ConfigurationError) {
+    for (const line of error.lines) io.note(line)
+    return EXIT.configuration
+  }
+  io.note(`ashlar ${name}: ${message}`)
+  const { ClusterUnavailable } = await import('@ashlar/platform/cluster')
+  return error instanceof ClusterUnavailable ? EXIT.configuration : EXIT.notSo
 }
 
 process.exitCode = await run(process.argv.slice(2))

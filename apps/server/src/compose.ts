@@ -104,7 +104,7 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
       for (const service of [...services].reverse()) await service.stop()
     },
     close: async () => {
-      await Promise.all([...services, sandbox].map((part) => part?.close()))
+      await Promise.all([...services, ...(sandbox ? [sandbox] : [])].map((part) => part.close()))
       await Promise.all(Object.values(buses).map((bus) => bus.close()))
     },
   }

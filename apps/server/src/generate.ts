@@ -61,7 +61,15 @@ ${sections.join('\n\n')}
 `
 }
 
-const openApi = (): string => JSON.stringify(mergeOpenApi(contracts.map((contract) => buildOpenApi(contract))), null, 2)
+const openApi = (): string =>
+  JSON.stringify(
+    mergeOpenApi(
+      { title: 'Ashlar', version: '1' },
+      contracts.map((contract) => buildOpenApi(contract)),
+    ),
+    null,
+    2,
+  )
 
 const files: readonly [string, () => string][] = [
   ['docs/generated/openapi.json', () => `${openApi()}\n`],
@@ -71,22 +79,25 @@ const files: readonly [string, () => string][] = [
   ['.env.example', () => envExample(SETTINGS)],
 ]
 
-const check = process.argv.includes('--check')
-const changed: string[] = []
-for (const [file, make] of files) {
-  const path = join(root, file)
-  const text = make()
-  if ((await readFile(path, 'utf8').catch(() => '')) === text) continue
-  changed.push(file)
-  if (check) continue
-  await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, text)
+/** Writes the files that differ, or only names them; answers their names. */
+const generate = async (check: boolean): Promise<string[]> => {
+  const changed: string[] = []
+  for (const [file, make] of files) {
+    const path = join(root, file)
+    const text = make()
+    if ((await readFile(path, 'utf8').catch(() => '')) === text) continue
+    changed.push(file)
+    if (check) continue
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
+  }
+  return changed
 }
-console.log(
-  changed.length === 0
-    ? 'generated files agree with the code'
-    : `${check ? 'differs' : 'written'}: ${changed.join(', ')}`,
-)
+
+const check = process.argv.includes('--check')
+const changed = await generate(check)
+const verb = check ? 'differs' : 'written'
+console.log(changed.length === 0 ? 'generated files agree with the code' : `${verb}: ${changed.join(', ')}`)
 if (check && changed.length > 0) {
   console.log('run: npm run gen')
   process.exitCode = 1

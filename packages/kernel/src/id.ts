@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 /** Makes a fresh id. Passed in, so that a test can fix it. */
 export type NewId = () => string
@@ -20,4 +20,11 @@ export const uuidv7 = (nowMs: number = Date.now(), random: Uint8Array = randomBy
   bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
   const hex = bytes.toString('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** A UUIDv8 (RFC 9562, section 5.8) made of the first 122 bits of a SHA-256. */
+export const uuidOf = (text: string): string => {
+  const hex = hash('sha256', text, 'hex')
+  const variant = ((Number.parseInt(hex[16] as string, 16) & 0x3) | 0x8).toString(16)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }

@@ -24,18 +24,18 @@ export const auditEntry = z.object({
     traceId: z.string().nullable(),
     ip: z.string().nullable(),
     userAgent: z.string().nullable(),
-    reason: z.string().nullable()
+    reason: z.string().nullable(),
   }),
   source: z.object({
     epoch: z.string(),
     lsn: z.string().nullable(),
     txid: z.number().nullable(),
     table: z.string().nullable(),
-    commitTime: z.string()
+    commitTime: z.string(),
   }),
   recordedAt: z.string().describe('RFC 3339 in UTC with six digits; grows strictly within a chain'),
   previousHash: z.string(),
-  hash: z.string().describe('SHA-256 over the entry with commitments in the place of personal values')
+  hash: z.string().describe('SHA-256 over the entry with commitments in the place of personal values'),
 })
 
 export const auditCheckpoint = z.object({
@@ -48,13 +48,13 @@ export const auditCheckpoint = z.object({
   previous: z.string(),
   at: timestamp,
   key: z.string().describe('SHA-256 of the public key'),
-  signature: z.string().describe('Ed25519, base64')
+  signature: z.string().describe('Ed25519, base64'),
 })
 
 export const auditVerification = z.object({
   valid: z.boolean(),
   checked: z.int().nonnegative(),
-  firstBad: z.object({ chain: z.string(), sequence: z.int().positive(), reason: z.string() }).nullable()
+  firstBad: z.object({ chain: z.string(), sequence: z.int().positive(), reason: z.string() }).nullable(),
 })
 
 export const auditRoutes = {
@@ -71,10 +71,10 @@ export const auditRoutes = {
       service: name.optional(),
       requestId: name.optional(),
       from: timestamp.optional().describe('Recorded at this time or later'),
-      to: timestamp.optional().describe('Recorded before this time')
+      to: timestamp.optional().describe('Recorded before this time'),
     }),
     responses: { 200: pageOf(auditEntry) },
-    errors: ['cursor_invalid']
+    errors: ['cursor_invalid'],
   }),
   entityTimeline: defineRoute({
     method: 'GET',
@@ -84,7 +84,7 @@ export const auditRoutes = {
     params: z.object({ entity: name, id: name }),
     query: pageQuery(),
     responses: { 200: pageOf(auditEntry) },
-    errors: ['cursor_invalid', 'not_found']
+    errors: ['cursor_invalid', 'not_found'],
   }),
   latestCheckpoints: defineRoute({
     method: 'GET',
@@ -92,14 +92,14 @@ export const auditRoutes = {
     summary: 'The last signed checkpoint of each chain, and the key that signs',
     access: { permission: 'audit:read' },
     responses: {
-      200: z.object({ data: z.array(auditCheckpoint), publicKey: z.string(), fingerprint: z.string() })
-    }
+      200: z.object({ data: z.array(auditCheckpoint), publicKey: z.string(), fingerprint: z.string() }),
+    },
   }),
   verifyTrail: defineRoute({
     method: 'POST',
     path: '/audit/verify',
     summary: 'Walks every chain and names the first entry that was edited, deleted, inserted, swapped or cut off',
     access: { permission: 'audit:read' },
-    responses: { 200: auditVerification }
-  })
+    responses: { 200: auditVerification },
+  }),
 }

@@ -32,7 +32,7 @@ const caller = (userId: string, permissions: string[]): Caller => ({
   permissions,
   authTime: 0,
   amr: [],
-  claims: {}
+  claims: {},
 })
 
 const open = () =>
@@ -45,10 +45,12 @@ const open = () =>
       authenticate: async (token) => {
         if (token === 'auditor') return ok(caller(BEN, ['audit:read']))
         return token === 'anna' ? ok(caller(ANNA, [])) : err('access_token_invalid')
-      }
+      },
     },
-    sources: [{ service: 'payments', url: source.changesUrl, slot: `d_${source.name.slice(-12)}`, publication: 'ashlar_audit' }],
-    dataDir
+    sources: [
+      { service: 'payments', url: source.changesUrl, slot: `d_${source.name.slice(-12)}`, publication: 'ashlar_audit' },
+    ],
+    dataDir,
   })
 
 beforeAll(async () => {
@@ -65,13 +67,28 @@ beforeAll(async () => {
   }
   await source.sql(`INSERT INTO people (id, email, name) VALUES ('${ANNA}', 'anna@example.com', 'Anna')`)
   await source.sql(`UPDATE people SET name = 'Anne' WHERE id = '${ANNA}'`)
-  const told = <D>(type: { of(event: { subject: string; data: D }): Parameters<typeof toEnvelope>[2] }, subject: string, data: D) =>
-    runtime.as(() => toEnvelope(runtime, 'auth', type.of({ subject, data })), { type: 'anonymous', id: 'anonymous' }, { requestId: 'r-login' })
+  const told = <D>(
+    type: { of(event: { subject: string; data: D }): Parameters<typeof toEnvelope>[2] },
+    subject: string,
+    data: D,
+  ) =>
+    runtime.as(
+      () => toEnvelope(runtime, 'auth', type.of({ subject, data })),
+      { type: 'anonymous', id: 'anonymous' },
+      { requestId: 'r-login' },
+    )
   const timestamp = new Date().toISOString()
   await authBus.publish([
-    told(userLogin, SESSION, { userId: ANNA, email: 'anna@example.com', sessionId: SESSION, timestamp, ipAddress: '192.0.2.7', userAgent: 'browser' }),
+    told(userLogin, SESSION, {
+      userId: ANNA,
+      email: 'anna@example.com',
+      sessionId: SESSION,
+      timestamp,
+      ipAddress: '192.0.2.7',
+      userAgent: 'browser',
+    }),
     told(userLoginFailed, 'abc', { identifierHash: 'abc', reason: 'credentials_invalid', timestamp, ipAddress: null }),
-    told(refreshReused, SESSION, { userId: ANNA, sessionId: SESSION, timestamp, ipAddress: null })
+    told(refreshReused, SESSION, { userId: ANNA, sessionId: SESSION, timestamp, ipAddress: null }),
   ])
   await eventually(async () => expect((await get('/audit/entries?limit=100')).body.data).toHaveLength(10))
 }, 90_000)
@@ -80,7 +97,9 @@ afterAll(async () => {
   await audit.close()
   await authBus.close()
   await auditBus.close()
-  await source.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [source.name])
+  await source.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [
+    source.name,
+  ])
   await Promise.all([source.close(), store.close(), busDatabase.close()])
   await rm(dataDir, { recursive: true, force: true })
 })
@@ -105,7 +124,7 @@ test('sign-ins and their like are entries of the chain events', async () => {
     actor: { type: 'user', id: ANNA },
     after: { email: 'anna@example.com', userId: ANNA },
     context: { requestId: 'r-login', ip: '192.0.2.7' },
-    source: { table: 'user.login.v1' }
+    source: { table: 'user.login.v1' },
   })
   const stored = await store.sql<{ text: string }>('SELECT after::text || context::text AS text FROM entries')
   expect(stored.map(({ text }) => text).join()).not.toMatch(/anna@example\.com|192\.0\.2\.7/)
@@ -122,14 +141,19 @@ test.each([
   ['requestId=r-login', 3],
   ['from=2100-01-01T00:00:00Z', 0],
   ['to=2100-01-01T00:00:00Z', 10],
-  [`entity=user&action=update&service=payments&actor=ashlar`, 1]
+  [`entity=user&action=update&service=payments&actor=ashlar`, 1],
 ])('the filter %s finds its entries', async (query, count) => {
   expect((await get(`/audit/entries?limit=100&${query}`)).body.data).toHaveLength(count)
 })
 
 test('a list is newest first, and its pages hold each entry once', async () => {
   const whole = (await get('/audit/entries?limit=100')).body.data
-  expect(whole.map(({ recordedAt }) => recordedAt)).toEqual(whole.map(({ recordedAt }) => recordedAt).sort().reverse())
+  expect(whole.map(({ recordedAt }) => recordedAt)).toEqual(
+    whole
+      .map(({ recordedAt }) => recordedAt)
+      .sort()
+      .reverse(),
+  )
   const paged: unknown[] = []
   for (let cursor: string | null = ''; cursor !== null; ) {
     const { body }: { body: Listed } = await get(`/audit/entries?limit=3${cursor && `&cursor=${cursor}`}`)
@@ -164,18 +188,22 @@ test('it verifies over HTTP, shows its checkpoints and is ready', async () => {
   const verified = await audit.http.fastify.inject({
     method: 'POST',
     url: '/audit/verify',
-    headers: { authorization: 'Bearer auditor' }
+    headers: { authorization: 'Bearer auditor' },
   })
   expect(verified.json()).toEqual({ valid: true, checked: 10, firstBad: null })
   const { body } = await get('/audit/checkpoints/latest')
   expect(body.data.map(({ chain, to }) => [chain, to])).toEqual([
     ['events', 3],
-    ['payments', 7]
+    ['payments', 7],
   ])
   expect((await audit.http.fastify.inject('/readyz')).statusCode).toBe(200)
   expect((await stat(join(dataDir, 'keys', 'audit-signing'))).mode & 0o777).toBe(0o600)
   expect(runtime.logs.some(({ fingerprint }) => fingerprint === audit.fingerprint)).toBe(true)
-  expect(runtime.logs.some(({ message, checkpoint }) => message === 'Checkpoint' && String(checkpoint).includes('signature'))).toBe(true)
+  expect(
+    runtime.logs.some(
+      ({ message, checkpoint }) => message === 'Checkpoint' && String(checkpoint).includes('signature'),
+    ),
+  ).toBe(true)
 })
 
 test('an export proves itself offline, and any change to it is found', async () => {
@@ -184,20 +212,32 @@ test('an export proves itself offline, and any change to it is found', async () 
   expect(await audit.exportTrail(file)).toEqual({ entries: 10 })
   const text = await readFile(file, 'utf8')
   expect(text).not.toContain('anna@example.com')
-  expect(await verifyExport(file, { publicKey: audit.publicKey, checkpointsFile })).toMatchObject({ valid: true, checked: 10 })
+  expect(await verifyExport(file, { publicKey: audit.publicKey, checkpointsFile })).toMatchObject({
+    valid: true,
+    checked: 10,
+  })
   const lines = text.split('\n')
   const isCheckpoint = (it = '') => it.includes('"kind":"checkpoint"')
   const entry = (sequence: number) =>
-    lines.findIndex((it) => it.includes('"kind":"entry"') && it.includes('"chain":"payments"') && it.includes(`"sequence":${sequence},`))
+    lines.findIndex(
+      (it) =>
+        it.includes('"kind":"entry"') && it.includes('"chain":"payments"') && it.includes(`"sequence":${sequence},`),
+    )
   const broken: [(edited: string[]) => void, object][] = [
-    [(it) => void it.splice(entry(2), 1, (it[entry(2)] ?? '').replace('"insert"', '"delete"')), { sequence: 2, reason: 'edited' }],
+    [
+      (it) => void it.splice(entry(2), 1, (it[entry(2)] ?? '').replace('"insert"', '"delete"')),
+      { sequence: 2, reason: 'edited' },
+    ],
     [(it) => void it.splice(entry(3), 1), { sequence: 3, reason: 'deleted' }],
     [(it) => void it.splice(entry(7), 1), { sequence: 7, reason: 'truncated' }],
     [
       (it) => it.splice(0, it.length, ...lines.filter((_, index) => index !== entry(7) && !isCheckpoint(lines[index]))),
-      { chain: 'events', sequence: 1, reason: 'unsigned' }
+      { chain: 'events', sequence: 1, reason: 'unsigned' },
     ],
-    [(it) => void it.splice(0, 1, (it[0] ?? '').replace('"payments":7', '"payments":6')), { chain: 'events', sequence: 1, reason: 'unsigned' }]
+    [
+      (it) => void it.splice(0, 1, (it[0] ?? '').replace('"payments":7', '"payments":6')),
+      { chain: 'events', sequence: 1, reason: 'unsigned' },
+    ],
   ]
   for (const [change, firstBad] of broken) {
     const edited = [...lines]
@@ -208,7 +248,10 @@ test('an export proves itself offline, and any change to it is found', async () 
   await writeFile(file, text)
   const { generateKeyPairSync } = await import('node:crypto')
   const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString()
-  expect(await verifyExport(file, { publicKey: other })).toMatchObject({ valid: false, firstBad: { reason: 'unsigned' } })
+  expect(await verifyExport(file, { publicKey: other })).toMatchObject({
+    valid: false,
+    firstBad: { reason: 'unsigned' },
+  })
 })
 
 test('a second look from another process verifies without writing', async () => {

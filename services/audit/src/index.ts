@@ -3,13 +3,13 @@ import type { Bus } from '@ashlar/platform/bus'
 import { type Authenticator, createHttpServer, type HttpServer } from '@ashlar/platform/http'
 import { createUnitOfWork, type MigrationSet, openDatabase } from '@ashlar/platform/postgres'
 import type { Runtime } from '@ashlar/platform/runtime'
+import { subscribeToEvents } from './api/events.ts'
 import { auditHandlers } from './api/http.ts'
 import { createCapture } from './application/capture.ts'
 import { createPersonKeys } from './application/person-keys.ts'
 import { readEntries } from './application/queries/read-entries.ts'
 import type { VerifyResult } from './application/queries/verify-trail.ts'
 import { exportHeader, storedTrail, type TrailDeps, verifyStored } from './application/trail.ts'
-import { subscribeToEvents } from './api/events.ts'
 import { auditErrors, auditRoutes } from './contract.ts'
 import { CheckpointFile } from './infrastructure/files/checkpoint-file.ts'
 import { writeExport } from './infrastructure/files/export-file.ts'
@@ -19,9 +19,9 @@ import { createPostgresAuditStore } from './infrastructure/postgres/audit-store.
 import type { AuditDatabase } from './infrastructure/postgres/database.ts'
 import type { AuditSettings } from './settings.ts'
 
+export type { VerifyResult } from './application/queries/verify-trail.ts'
 export { type VerifyExportOptions, verifyExport } from './infrastructure/files/export-file.ts'
 export { type AuditSettings, auditSettings } from './settings.ts'
-export type { VerifyResult } from './application/queries/verify-trail.ts'
 
 export const auditMigrations: MigrationSet = { service: 'audit', folder: new URL('../migrations/', import.meta.url) }
 
@@ -63,7 +63,7 @@ export const createAudit = async (options: AuditOptions): Promise<Audit> => {
     url: options.databaseUrl,
     applicationName: 'audit',
     runtime,
-    service: 'audit'
+    service: 'audit',
   })
   const unitOfWork = createUnitOfWork({ database, runtime, service: 'audit', repositories: () => ({}) })
   const store = createPostgresAuditStore({ database, unitOfWork, runtime })
@@ -80,8 +80,8 @@ export const createAudit = async (options: AuditOptions): Promise<Audit> => {
         log,
         batchRows: settings.batchRows,
         silentMs: settings.silentSeconds * 1000,
-        retryMaxMs: settings.retryMaxMs
-      })
+        retryMaxMs: settings.retryMaxMs,
+      }),
     ),
     subscribe: (writer) => subscribeToEvents({ bus, unitOfWork, runtime, writer }),
     store,
@@ -91,7 +91,7 @@ export const createAudit = async (options: AuditOptions): Promise<Audit> => {
     settings,
     metrics: runtime.metrics('audit'),
     log,
-    now: () => runtime.clock.now().getTime()
+    now: () => runtime.clock.now().getTime(),
   })
 
   const trail: TrailDeps = { store, witness, persons, writers: capture.writers }
@@ -115,10 +115,10 @@ export const createAudit = async (options: AuditOptions): Promise<Audit> => {
           verifying = undefined
         })
         return verifying
-      }
+      },
     }),
     health: { postgres: () => database.ping() },
-    ready: async () => capture.unready()
+    ready: async () => capture.unready(),
   })
 
   return {
@@ -138,6 +138,6 @@ export const createAudit = async (options: AuditOptions): Promise<Audit> => {
       await http.close()
       await witness.close()
       await database.close()
-    }
+    },
   }
 }

@@ -5,29 +5,29 @@ import { systemClock } from '@ashlar/kernel'
 import { serviceContext } from '@ashlar/platform/context'
 import { createUnitOfWork, openDatabase, type PlatformTx, type UnitOfWork } from '@ashlar/platform/postgres'
 import { type TestDatabase, testDatabase, testRuntime } from '@ashlar/platform/testing'
-import { auditMigrations, auditSettings, type AuditSettings } from '../src/index.ts'
-import { CheckpointFile } from '../src/infrastructure/files/checkpoint-file.ts'
-import { loadSigner } from '../src/infrastructure/files/signing-key.ts'
-import { createPgoutputSource } from '../src/infrastructure/pgoutput/change-source.ts'
-import { createPostgresAuditStore } from '../src/infrastructure/postgres/audit-store.ts'
-import type { AuditDatabase } from '../src/infrastructure/postgres/database.ts'
 import { createCapture } from '../src/application/capture.ts'
 import type { ChainWriter } from '../src/application/chain-writer.ts'
 import { createPersonKeys } from '../src/application/person-keys.ts'
 import type { AuditStore } from '../src/application/ports.ts'
 import type { VerifyResult } from '../src/application/queries/verify-trail.ts'
 import { storedTrail, type TrailDeps, verifyStored } from '../src/application/trail.ts'
-import type { Entry } from '../src/domain/entry.ts'
 import type { Signer } from '../src/domain/checkpoint.ts'
+import type { Entry } from '../src/domain/entry.ts'
+import { type AuditSettings, auditMigrations, auditSettings } from '../src/index.ts'
+import { CheckpointFile } from '../src/infrastructure/files/checkpoint-file.ts'
+import { loadSigner } from '../src/infrastructure/files/signing-key.ts'
+import { createPgoutputSource } from '../src/infrastructure/pgoutput/change-source.ts'
+import { createPostgresAuditStore } from '../src/infrastructure/postgres/audit-store.ts'
+import type { AuditDatabase } from '../src/infrastructure/postgres/database.ts'
 
 export const SOURCE = { service: 'payments', folder: new URL('./source/', import.meta.url) } as const
 
 export const defaults = (more: Partial<AuditSettings> = {}): AuditSettings => ({
   ...(Object.fromEntries(
-    Object.entries(auditSettings.settings).map(([name, { schema }]) => [name, schema.parse(undefined)])
+    Object.entries(auditSettings.settings).map(([name, { schema }]) => [name, schema.parse(undefined)]),
   ) as AuditSettings),
   checkpointMs: 50,
-  ...more
+  ...more,
 })
 
 export type Harness = {
@@ -64,7 +64,12 @@ export const harness = async (): Promise<Harness> => {
   const store = createPostgresAuditStore({ database, unitOfWork, runtime })
   const persons = createPersonKeys({ store, keys: runtime.keys })
   const sourceDatabase = openDatabase({ url: source.url, applicationName: 'payments', runtime, service: 'payments' })
-  const plainUow = createUnitOfWork({ database: sourceDatabase, runtime, service: 'payments', repositories: () => ({}) })
+  const plainUow = createUnitOfWork({
+    database: sourceDatabase,
+    runtime,
+    service: 'payments',
+    repositories: () => ({}),
+  })
   const slot = `s_${source.name.slice(-12)}`
   const witness = new CheckpointFile(checkpointsFile)
   const captures: Capture[] = []
@@ -72,7 +77,8 @@ export const harness = async (): Promise<Harness> => {
     store,
     witness,
     persons,
-    writers: () => captures.findLast((capture) => capture.unready() !== 'changes are not being read')?.writers() ?? new Map()
+    writers: () =>
+      captures.findLast((capture) => capture.unready() !== 'changes are not being read')?.writers() ?? new Map(),
   }
 
   return {
@@ -85,7 +91,8 @@ export const harness = async (): Promise<Harness> => {
     store,
     signer,
     trail,
-    sourceUow: (work) => runtime.context.run(runtime.context.find() ?? serviceContext('payments'), () => plainUow(work)),
+    sourceUow: (work) =>
+      runtime.context.run(runtime.context.find() ?? serviceContext('payments'), () => plainUow(work)),
     async start(settings) {
       const own: { events: ChainWriter | undefined } = { events: undefined }
       const capture = createCapture({
@@ -100,8 +107,8 @@ export const harness = async (): Promise<Harness> => {
             idleMs: 200,
             statusMs: 200,
             retryMinMs: 20,
-            retryMaxMs: 200
-          })
+            retryMaxMs: 200,
+          }),
         ],
         subscribe: async (writer) => {
           own.events = writer
@@ -114,7 +121,7 @@ export const harness = async (): Promise<Harness> => {
         settings: defaults(settings),
         metrics: runtime.metrics('audit'),
         log: runtime.logger('audit'),
-        now: Date.now
+        now: Date.now,
       })
       await capture.start()
       const both = Object.assign(capture, own)
@@ -127,11 +134,13 @@ export const harness = async (): Promise<Harness> => {
       await witness.close()
       await database.close()
       await sourceDatabase.close()
-      await source.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [source.name])
+      await source.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [
+        source.name,
+      ])
       await source.close()
       await audit.close()
       await rm(dataDir, { recursive: true, force: true })
-    }
+    },
   }
 }
 

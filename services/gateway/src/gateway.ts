@@ -82,7 +82,7 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     upstreams,
     own: (request, response, passport) => {
       passports.set(request, passport)
-      own.handle(request, response, passport)
+      return own.handle(request, response, passport)
     },
     patterns,
     authenticator,

@@ -163,7 +163,8 @@ export const tellStory = async ({ client, witness, narrator, makeAdministrator }
     token: auditor,
   })
   for (const { action, source, actor, after } of timeline.data as Entry[]) {
-    proof(`${action} ${source.table} ${String(after?.status ?? '')}`.padEnd(38) + ` by ${actor.type}:${actor.id}`)
+    const what = `${action} ${source.table} ${String(after?.status ?? '')}`
+    proof(`${what.padEnd(38)} by ${actor.type}:${actor.id}`)
   }
   const { body: verdict } = await client.expect(200, { method: 'POST', path: '/audit/verify', token: auditor })
   must(verdict.valid === true, `the trail does not verify: ${JSON.stringify(verdict.firstBad)}`)

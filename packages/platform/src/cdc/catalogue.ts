@@ -37,9 +37,9 @@ export const loadCatalogue = async (client: pg.Client): Promise<Catalogue> => {
         person: row.person,
         personal: row.personal ?? [],
         columns: row.columns,
-        primaryKey: row.primary_key
-      }
-    ])
+        primaryKey: row.primary_key,
+      },
+    ]),
   )
 }
 
@@ -51,5 +51,5 @@ export const undeclared = (name: string, columns: readonly string[]): AuditedTab
   person: null,
   personal: [],
   columns: null,
-  primaryKey: [...columns]
+  primaryKey: [...columns],
 })

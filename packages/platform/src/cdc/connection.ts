@@ -22,7 +22,7 @@ export const openSession = async (url: string, applicationName: string): Promise
     connectionString: url,
     application_name: applicationName,
     options: CANONICAL_SESSION,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   })
   // Without a listener the loss of the connection would end the process; the next query reports it.
   client.on('error', () => {})
@@ -48,7 +48,7 @@ export class ReplicationConnection {
       options: CANONICAL_SESSION,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
-      ...{ replication: 'database' }
+      ...{ replication: 'database' },
     })
     client.on('error', () => {})
     await client.connect()
@@ -69,7 +69,7 @@ export class ReplicationConnection {
    */
   async createSlot(name: string): Promise<{ start: Lsn; snapshot: string }> {
     const { rows } = await this.#client.query<{ consistent_point: string; snapshot_name: string }>(
-      `CREATE_REPLICATION_SLOT ${slotIdentifier(name)} LOGICAL pgoutput (SNAPSHOT 'export')`
+      `CREATE_REPLICATION_SLOT ${slotIdentifier(name)} LOGICAL pgoutput (SNAPSHOT 'export')`,
     )
     const row = rows[0]
     if (!row) throw new Error('The server did not answer the creation of the slot')
@@ -81,7 +81,7 @@ export class ReplicationConnection {
     slot: string,
     publication: string,
     from: Lsn,
-    on: { frame: (frame: Frame, size: number) => void; ended: (error: Error) => void }
+    on: { frame: (frame: Frame, size: number) => void; ended: (error: Error) => void },
   ): Promise<void> {
     this.#wire.on('copyData', ({ chunk }) => {
       if (!this.#open) return
@@ -99,7 +99,7 @@ export class ReplicationConnection {
       .query(`START_REPLICATION SLOT ${slotIdentifier(slot)} LOGICAL ${formatLsn(from)} (${options})`)
       .then(
         () => Promise.reject(new Error('The server ended the stream')),
-        (error: unknown) => Promise.reject(error)
+        (error: unknown) => Promise.reject(error),
       )
     ended.catch((error: Error) => on.ended(error))
     await Promise.race([started, ended])

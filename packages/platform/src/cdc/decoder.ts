@@ -60,7 +60,7 @@ export const createDecoder = (publication: string): Decoder => {
         case 'type':
           return undefined
       }
-    }
+    },
   }
 }
 
@@ -71,7 +71,7 @@ const row = (
   operation: RowEvent['operation'],
   relation: { schema: string; name: string },
   before: Values | null,
-  after: Values | null
+  after: Values | null,
 ): RowEvent => ({ kind: 'row', lsn, operation, table: tableName(relation.schema, relation.name), before, after })
 
 /** Under the default identity an old row is its key alone; the other columns are unknown, not null. */

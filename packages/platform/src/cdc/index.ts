@@ -1,12 +1,8 @@
-export { type Canonical, CANONICAL_SESSION, canonicalFor } from './values.ts'
-export { type Catalogue, loadCatalogue } from './catalogue.ts'
-export { CONTEXT_PREFIX } from './decoder.ts'
-export { type ChangeIdentity, changeId, uuidOf } from './identity.ts'
-export { canonicalJson, type Json, parseExactJson } from './json.ts'
-export { formatLsn, type Lsn, parseLsn } from './lsn.ts'
-export { peekChanges } from './peek.ts'
+export type { Catalogue } from './catalogue.ts'
+export type { ChangeIdentity } from './identity.ts'
+export type { Lsn } from './lsn.ts'
 export { type ChangeReader, createChangeReader, type ReaderOptions } from './reader.ts'
-export { dropSlot, judgeSlot, readSlot, type Slot, type SlotVerdict } from './slot.ts'
+export type { Slot, SlotVerdict } from './slot.ts'
 export type {
   AuditedTable,
   Change,
@@ -18,6 +14,6 @@ export type {
   ReaderLog,
   ReaderState,
   ReaderStatus,
-  Values
+  Values,
 } from './types.ts'
-export { microTime } from './wire.ts'
+export type { Canonical } from './values.ts'

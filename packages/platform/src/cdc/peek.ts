@@ -14,12 +14,12 @@ type PeekedRow = { lsn: string; data: Buffer }
  */
 export const peekChanges = async (
   client: pg.Client,
-  { slot, publication, epoch }: { slot: string; publication: string; epoch: string }
+  { slot, publication, epoch }: { slot: string; publication: string; epoch: string },
 ): Promise<Change[]> => {
   const { rows } = await client.query<PeekedRow>(
     `SELECT lsn::text, data FROM pg_logical_slot_peek_binary_changes(
        $1, NULL, NULL, 'proto_version', '1', 'publication_names', $2, 'messages', 'true')`,
-    [slot, `"${publication}"`]
+    [slot, `"${publication}"`],
   )
   const decoder = createDecoder(publication)
   const queue = createWeightedQueue<PumpItem>({ highWater: Number.POSITIVE_INFINITY, onFull() {}, onLow() {} })
@@ -44,7 +44,7 @@ export const peekChanges = async (
     onPending: () => {},
     store: async (batch) => {
       changes.push(...batch)
-    }
+    },
   }).catch((error: unknown) => {
     if (error !== done) throw error
   })

@@ -121,7 +121,10 @@ const parseContext = (content: string): unknown => {
 
 type Transaction = { txid: number; commitTime: string; context: unknown; epoch: string; catalogue: Catalogue }
 
-const changesOf = (event: RowEvent | Extract<StreamEvent, { kind: 'truncate' }>, transaction: Transaction): Change[] => {
+const changesOf = (
+  event: RowEvent | Extract<StreamEvent, { kind: 'truncate' }>,
+  transaction: Transaction,
+): Change[] => {
   const { txid, commitTime, context, epoch, catalogue } = transaction
   const lsn = formatLsn(event.lsn)
   const make = (table: AuditedTable, operation: Change['operation'], before: Values | null, after: Values | null) => {

@@ -73,6 +73,6 @@ export const createWeightedQueue = <T>(options: {
       failure ??= error
       wake()
     },
-    weight: () => weight
+    weight: () => weight,
   }
 }

@@ -24,7 +24,9 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(readers.map((reader) => reader.stop()))
   await eventually(async () => {
-    await source.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [source.name])
+    await source.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [
+      source.name,
+    ])
   })
   await source.close()
 })
@@ -52,7 +54,7 @@ const memoryOwner = (): typeof owner => {
     async gap(gap: Gap, position: Position) {
       own.gaps.push(gap)
       own.at = position
-    }
+    },
   }
   return own
 }
@@ -60,7 +62,14 @@ const memoryOwner = (): typeof owner => {
 const read = async (more: Partial<ReaderOptions> = {}): Promise<ChangeReader> => {
   const log = { info: () => {}, warn: () => {}, error: () => {} }
   const options = { url: source.changesUrl, slot, publication: PUBLICATION, owner, log }
-  const reader = createChangeReader({ ...options, statusMs: 100, idleMs: 100, retryMinMs: 20, retryMaxMs: 100, ...more })
+  const reader = createChangeReader({
+    ...options,
+    statusMs: 100,
+    idleMs: 100,
+    retryMinMs: 20,
+    retryMaxMs: 100,
+    ...more,
+  })
   readers.push(reader)
   reader.start()
   await reader.ready()
@@ -69,7 +78,9 @@ const read = async (more: Partial<ReaderOptions> = {}): Promise<ChangeReader> =>
 
 const expectChanges = (count: number) => eventually(() => expect(owner.changes).toHaveLength(count), 20_000)
 const killSender = () =>
-  source.sql('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active', [slot])
+  source.sql('SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active', [
+    slot,
+  ])
 
 test('hands over rows with values in canonical form, and with the context of direct SQL', async () => {
   await read()
@@ -88,10 +99,10 @@ test('hands over rows with values in canonical form, and with the context of dir
       data: { b: 1, a: [{ $number: '12345678901234567890' }, 2] },
       tags: ['x', null],
       flag: true,
-      raw: '\\x00ff'
+      raw: '\\x00ff',
     },
     context: { actor: { type: 'database', id: 'ashlar' } },
-    table: { name: 'things', entity: 'thing' }
+    table: { name: 'things', entity: 'thing' },
   })
 })
 
@@ -105,7 +116,12 @@ test('a key change, a truncate and a classified column come out as they are', as
   await source.sql('TRUNCATE things')
   await expectChanges(6)
   const [, update, insert, changed, removed, truncate] = owner.changes
-  expect(update).toMatchObject({ operation: 'update', key: [2], before: { id: 1, name: 'a' }, after: { id: 2, name: 'a' } })
+  expect(update).toMatchObject({
+    operation: 'update',
+    key: [2],
+    before: { id: 1, name: 'a' },
+    after: { id: 2, name: 'a' },
+  })
   expect(insert?.after).toEqual({ id: 1, changed: 0 })
   expect(changed).toMatchObject({ before: null, after: { id: 1, changed: 1 } })
   expect(removed).toMatchObject({ operation: 'delete', before: { id: 1 }, after: null })
@@ -115,7 +131,9 @@ test('a key change, a truncate and a classified column come out as they are', as
 
 test('long values that an update leaves alone are still there', async () => {
   await read()
-  await source.sql(`INSERT INTO things (id, name) SELECT 1, string_agg(md5(i::text), '') FROM generate_series(1, 2000) i`)
+  await source.sql(
+    `INSERT INTO things (id, name) SELECT 1, string_agg(md5(i::text), '') FROM generate_series(1, 2000) i`,
+  )
   await source.sql('UPDATE things SET flag = true')
   await expectChanges(2)
   expect(String(owner.changes[1]?.after?.name)).toHaveLength(64_000)
@@ -136,7 +154,9 @@ test('what an independent slot holds is what was handed over, id by id, also whe
   await read({ batchRows: 50 })
   await source.sql(`SELECT pg_create_logical_replication_slot('w_' || $1, 'pgoutput')`, [slot])
   for (let round = 0; round < 12; round += 1) {
-    await source.sql(`INSERT INTO things (id, name) SELECT i, 'x' FROM generate_series($1::int, $1::int + 99) i`, [round * 100])
+    await source.sql(`INSERT INTO things (id, name) SELECT i, 'x' FROM generate_series($1::int, $1::int + 99) i`, [
+      round * 100,
+    ])
     await source.sql(`UPDATE things SET name = 'y' WHERE id % 100 = $1`, [round])
     if (round % 3 === 0) await killSender()
   }
@@ -193,7 +213,7 @@ test('nothing is acknowledged before it is stored; a store that comes back gets 
   await sleep(400)
   const [kept] = await source.sql<{ behind: boolean }>(
     'SELECT confirmed_flush_lsn <= $2::pg_lsn AS behind FROM pg_replication_slots WHERE slot_name = $1',
-    [slot, owner.at?.lsn]
+    [slot, owner.at?.lsn],
   )
   expect(kept?.behind).toBe(true)
   expect(reader.status().lagSeconds).toBeGreaterThan(0)
@@ -210,7 +230,7 @@ test('idle log is given back, but only as far as the owner has stored', async ()
     const [row] = await source.sql<{ done: boolean }>(
       `SELECT confirmed_flush_lsn > $2::pg_lsn AND confirmed_flush_lsn <= $3::pg_lsn AS done
          FROM pg_replication_slots WHERE slot_name = $1`,
-      [slot, before.lsn, owner.at?.lsn]
+      [slot, before.lsn, owner.at?.lsn],
     )
     expect(row?.done).toBe(true)
   })
@@ -238,8 +258,8 @@ test.each([
     async () => {
       await source.sql(`INSERT INTO things (id, name) VALUES (2, 'lost')`)
       await source.sql(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [slot])
-    }
-  ]
+    },
+  ],
 ])('a slot that was %s is a gap, and a new snapshot follows', async (_, reason, then) => {
   const reader = await read()
   await source.sql(`INSERT INTO things (id, name) VALUES (1, 'a')`)
@@ -261,4 +281,21 @@ test('positions of another epoch are not trusted', async () => {
   owner.at = owner.at && { ...owner.at, epoch: '1/1' }
   await read()
   expect(owner.gaps).toMatchObject([{ reason: 'epoch_changed', previousEpoch: '1/1' }])
+})
+
+test('stopping does not wait for a slot that waits for a transaction of somebody else', async () => {
+  const blocker = new pg.Client({ connectionString: source.adminUrl })
+  await blocker.connect()
+  await blocker.query('BEGIN')
+  await blocker.query('SELECT pg_current_xact_id()')
+  const log = { info: () => {}, warn: () => {}, error: () => {} }
+  const reader = createChangeReader({ url: source.changesUrl, slot, publication: PUBLICATION, owner, log })
+  reader.start()
+  await eventually(async () => {
+    const rows = await source.sql('SELECT 1 FROM pg_replication_slots WHERE slot_name = $1', [slot])
+    expect(rows).toHaveLength(1)
+  })
+  await reader.stop()
+  expect(reader.status().state).toBe('stopped')
+  await blocker.end()
 })

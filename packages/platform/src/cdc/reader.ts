@@ -55,7 +55,7 @@ export const createChangeReader = (options: ReaderOptions): ChangeReader => {
     heardAt: now(),
     pendingSince: undefined,
     queuedBytes: () => 0,
-    error: undefined
+    error: undefined,
   }
   const { retryMinMs = 100, retryMaxMs = 5000 } = options
   let stopping: AbortController | undefined
@@ -107,7 +107,7 @@ export const createChangeReader = (options: ReaderOptions): ChangeReader => {
       queuedBytes: state.queuedBytes(),
       received: formatLsn(state.received),
       stored: formatLsn(state.stored),
-      error: state.error
+      error: state.error,
     }),
     async probe() {
       const client = await openSession(options.url, `${options.slot} probe`)
@@ -122,7 +122,7 @@ export const createChangeReader = (options: ReaderOptions): ChangeReader => {
       stopping?.abort()
       await running
       stopping = undefined
-    }
+    },
   }
 }
 
@@ -138,5 +138,5 @@ const withDefaults = (options: ReaderOptions) => ({
   idleMs: options.idleMs ?? 10_000,
   idleBytes: BigInt(options.idleBytes ?? 16 * 1024 * 1024),
   statusMs: options.statusMs ?? 5000,
-  silentMs: options.silentMs ?? 30_000
+  silentMs: options.silentMs ?? 30_000,
 })

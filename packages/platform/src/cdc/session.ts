@@ -44,6 +44,11 @@ export type SessionOptions = {
 export const runSession = async (options: SessionOptions): Promise<void> => {
   const { url, slot } = options
   const connection = await ReplicationConnection.open(url, slot)
+  // A slot is made only when every open transaction of the cluster has ended: whoever stops does not wait for that.
+  const stop = () => {
+    if (options.state.phase === 'connecting') void connection.close()
+  }
+  options.signal.addEventListener('abort', stop, { once: true })
   try {
     const side = await openSession(url, `${slot} side`)
     try {
@@ -54,6 +59,7 @@ export const runSession = async (options: SessionOptions): Promise<void> => {
       await side.end().catch(() => {})
     }
   } finally {
+    options.signal.removeEventListener('abort', stop)
     await connection.close()
   }
 }
@@ -82,7 +88,10 @@ const settle = async (options: SessionOptions, { connection, side, epoch }: Open
 
   if (verdict.kind === 'gap' && stored) {
     const gap = { reason: verdict.reason, epoch, previousEpoch: stored.epoch, from: stored.lsn, to: position.lsn }
-    log.error({ slot: name, reason: gap.reason, epoch, from: gap.from, to: gap.to }, 'Changes may be missing between two positions')
+    log.error(
+      { slot: name, reason: gap.reason, epoch, from: gap.from, to: gap.to },
+      'Changes may be missing between two positions',
+    )
     await owner.gap(gap, position)
   } else if (verdict.kind === 'first') {
     log.info({ slot: name, lsn: position.lsn, epoch }, 'Change capture begins')
@@ -100,7 +109,7 @@ const settle = async (options: SessionOptions, { connection, side, epoch }: Open
     store: async (changes) => {
       if (options.signal.aborted) throw new Error('Stopped during the snapshot')
       await owner.store(changes, undefined)
-    }
+    },
   })
   await owner.store([], { ...position, phase: 'stream' })
   return parseLsn(position.lsn)
@@ -112,7 +121,7 @@ const stream = async (options: SessionOptions, { connection, side, epoch, from }
   const queue = createWeightedQueue<PumpItem>({
     highWater: options.highWaterBytes,
     onFull: () => connection.pause(),
-    onLow: () => connection.resume()
+    onLow: () => connection.resume(),
   })
   state.received = from
   state.stored = from
@@ -136,7 +145,7 @@ const stream = async (options: SessionOptions, { connection, side, epoch, from }
       const event = decoder.decode(frame.lsn, frame.payload)
       if (event?.kind === 'begin') state.pendingSince ??= Date.parse(event.commitTime)
       if (event) queue.push({ event, weight: size }, size)
-    }
+    },
   })
   state.phase = 'streaming'
   state.error = undefined
@@ -175,7 +184,7 @@ const stream = async (options: SessionOptions, { connection, side, epoch, from }
         await storeUntilDone(options, changes, position)
         if (through !== undefined) state.stored = through
         acknowledge()
-      }
+      },
     })
   } finally {
     clearInterval(timer)

@@ -20,7 +20,7 @@ export const readSlot = async (client: pg.Client, name: string): Promise<Slot | 
             (SELECT CASE WHEN setting::bigint < 0 THEN 0 ELSE setting::bigint * 1048576 END
                FROM pg_settings WHERE name = 'max_slot_wal_keep_size')::text AS limit_bytes
        FROM pg_replication_slots WHERE slot_name = $1 AND database = current_database()`,
-    [name]
+    [name],
   )
   const row = rows[0]
   if (!row) return undefined
@@ -31,7 +31,7 @@ export const readSlot = async (client: pg.Client, name: string): Promise<Slot | 
     // A slot of another plugin under our name cannot be read either.
     lost: row.wal_status === 'lost' || row.confirmed_flush_lsn === null || row.plugin !== 'pgoutput',
     retainedBytes,
-    retainedShare: limit > 0 ? retainedBytes / limit : undefined
+    retainedShare: limit > 0 ? retainedBytes / limit : undefined,
   }
 }
 
@@ -56,7 +56,9 @@ export const judgeSlot = (stored: Position | undefined, slot: Slot | undefined, 
 }
 
 export const dropSlot = async (client: pg.Client, name: string): Promise<void> => {
-  await client.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1', [name])
+  await client.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1', [
+    name,
+  ])
 }
 
 /** An identifier of the replication grammar: slots allow lower case letters, digits and underscores only. */

@@ -19,12 +19,19 @@ export type SnapshotOptions = {
 }
 
 /** Hands over every row of every audited table, as of one instant, table by table in key order where there is one. */
-export const readSnapshot = async ({ client, catalogue, snapshot, epoch, lsn, store }: SnapshotOptions): Promise<void> => {
+export const readSnapshot = async ({
+  client,
+  catalogue,
+  snapshot,
+  epoch,
+  lsn,
+  store,
+}: SnapshotOptions): Promise<void> => {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   try {
     if (snapshot) await client.query(`SET TRANSACTION SNAPSHOT ${client.escapeLiteral(snapshot)}`)
     const { rows } = await client.query<{ now: string }>(
-      `SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS now`
+      `SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS now`,
     )
     const commitTime = rows[0]?.now ?? ''
     for (const table of catalogue.values()) {
@@ -40,7 +47,7 @@ export const readSnapshot = async ({ client, catalogue, snapshot, epoch, lsn, st
 const snapshotChange = (
   table: AuditedTable,
   after: Values,
-  { epoch, lsn, commitTime }: { epoch: string; lsn: string; commitTime: string }
+  { epoch, lsn, commitTime }: { epoch: string; lsn: string; commitTime: string },
 ): Change => {
   const key = table.primaryKey.map((column) => after[column] ?? null)
   const id = changeId({ epoch, txid: null, lsn, operation: 'snapshot', table: table.name, key })
@@ -53,13 +60,13 @@ async function* tableRows(client: pg.Client, table: AuditedTable): AsyncGenerato
   const name = table.name.split('.').map((part) => client.escapeIdentifier(part))
   const from = name.length === 1 ? `public.${name[0]}` : name.join('.')
   await client.query(
-    `DECLARE ashlar_snapshot NO SCROLL CURSOR FOR SELECT ${columns} FROM ${from}${order ? ` ORDER BY ${order}` : ''}`
+    `DECLARE ashlar_snapshot NO SCROLL CURSOR FOR SELECT ${columns} FROM ${from}${order ? ` ORDER BY ${order}` : ''}`,
   )
   for (;;) {
     const { rows, fields } = await client.query({
       text: `FETCH ${FETCH_ROWS} FROM ashlar_snapshot`,
       rowMode: 'array' as const,
-      types: { getTypeParser: () => (text: string) => text } as unknown as pg.CustomTypesConfig
+      types: { getTypeParser: () => (text: string) => text } as unknown as pg.CustomTypesConfig,
     })
     if (rows.length === 0) break
     const forms = fields.map((field) => canonicalFor(field.dataTypeID))
@@ -68,8 +75,8 @@ async function* tableRows(client: pg.Client, table: AuditedTable): AsyncGenerato
         fields.map((field, index) => {
           const text = row[index]
           return [field.name, text === null || text === undefined ? null : (forms[index]?.(text) ?? null)]
-        })
-      )
+        }),
+      ),
     )
   }
   await client.query('CLOSE ashlar_snapshot')

@@ -1,4 +1,4 @@
-import type { Json } from './json.ts'
+import type { Json } from '@ashlar/kernel'
 
 export type Operation = 'insert' | 'update' | 'delete' | 'truncate' | 'snapshot'
 

@@ -1,5 +1,6 @@
+import type { Json } from '@ashlar/kernel'
 import pg from 'pg'
-import { type Json, parseExactJson } from './json.ts'
+import { parseExactJson } from './json.ts'
 
 /**
  * The canonical form of column values, by type. Whatever captured the change, the same value is the same JSON:
@@ -37,7 +38,7 @@ const scalars: Record<number, Canonical> = {
   114: parseExactJson,
   3802: parseExactJson,
   1114: timestamp(''),
-  1184: timestamp('Z')
+  1184: timestamp('Z'),
 }
 
 /** Array type → type of its elements; elements of other types keep their text. */
@@ -58,7 +59,7 @@ const elements: Record<number, number> = {
   1182: 1082,
   1231: 1700,
   2951: 2950,
-  1001: 17
+  1001: 17,
 }
 
 const TEXT_ARRAY = 1009

@@ -7,7 +7,7 @@ import { runToEnd } from './regime.ts'
 import { scramVerifier } from './scram.ts'
 
 /** What a copy of a cluster must not carry over: the traces of the server that ran it. */
-const TRACES = new Set(['postmaster.pid', 'postmaster.opts'])
+const TRACES: ReadonlySet<string> = new Set(['postmaster.pid', 'postmaster.opts'])
 
 /**
  * Makes the cluster if there is none. It is built under another name and renamed when it is complete and on the

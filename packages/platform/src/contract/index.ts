@@ -10,4 +10,4 @@ export {
   type RouteSpec,
   type Routes,
 } from './route.ts'
-export { fieldError, pageOf, pageQuery, problem, timestamp, uuid } from './wire.ts'
+export { pageOf, pageQuery, problem, timestamp, uuid } from './wire.ts'

@@ -1,6 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { err, ok, type Result } from '@ashlar/kernel'
-import { canonicalJson } from '../idempotency/canonical.ts'
+import { canonicalJson, err, ok, type Result } from '@ashlar/kernel'
 
 const MAC_BYTES = 16
 

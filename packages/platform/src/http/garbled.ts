@@ -24,11 +24,11 @@ export const garbledAnswer = (errors: ErrorTable, error: NodeJS.ErrnoException):
   const problem = renderProblem(errors, refusal, { requestId, traceparent }, '')
   const headers = {
     ...problem.headers,
-    'content-length': String(problem.body.length),
+    'content-length': String(Buffer.byteLength(problem.body)),
     'x-request-id': requestId,
     traceparent,
     connection: 'close',
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${lines.join('')}\r\n${problem.body.toString('utf8')}`
+  return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\n${lines.join('')}\r\n${problem.body}`
 }

@@ -5,6 +5,7 @@ export { decodeCursor, encodeCursor } from './cursor.ts'
 export { buildOpenApi, mergeOpenApi } from './openapi.ts'
 export { type HttpServerOptions, type Operations, type RequestLimits, requestLimits } from './options.ts'
 export { Refused, renderProblem } from './problem.ts'
+export { type CountRequest, createRequestMetrics, methodLabel } from './request-metrics.ts'
 export { createHttpServer } from './server.ts'
 export { type SocketLimits, socketLimits } from './sockets.ts'
 export type {
@@ -20,5 +21,6 @@ export type {
   HttpResponse,
   HttpServer,
   Origin,
+  Progress,
   Refusal,
 } from './types.ts'

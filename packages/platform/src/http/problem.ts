@@ -17,7 +17,7 @@ export class Refused extends Error {
 export const invalid = (...errors: FieldError[]): Refused =>
   new Refused({ code: 'validation_failed', detail: 'Some values are missing or not valid.', errors })
 
-export type RenderedProblem = { status: number; code: string; headers: Record<string, string>; body: Buffer }
+export type RenderedProblem = { status: number; code: string; headers: Record<string, string>; body: string }
 
 /** Seconds after which a caller who was told 503 may come back. */
 const RETRY_AFTER = '2'
@@ -58,7 +58,7 @@ export const renderProblem = (
   if (status === 401) rendered['www-authenticate'] = 'Bearer'
   if (status === 503 || code === 'request_in_progress') rendered['retry-after'] = RETRY_AFTER
   for (const [name, value] of Object.entries(headers ?? {})) rendered[name.toLowerCase()] = value
-  return { status, code, headers: rendered, body: Buffer.from(JSON.stringify(body)) }
+  return { status, code, headers: rendered, body: JSON.stringify(body) }
 }
 
 const INTERNAL = { code: 'internal_error', detail: undefined, errors: undefined, headers: undefined }

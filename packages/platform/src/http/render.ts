@@ -2,10 +2,13 @@ import { isRawContent, type RouteSpec } from '../contract/index.ts'
 import { finalBody } from './answer.ts'
 import type { HttpResponse } from './types.ts'
 
-/** An answer in its final bytes; header names in lower case. */
-export type Rendered = { status: number; headers: Record<string, string>; body: Buffer }
+/**
+ * An answer in its final form; header names in lower case. A body that is text stays text: Node sends it in one write
+ * with the header, where bytes take a second one.
+ */
+export type Rendered = { status: number; headers: Record<string, string>; body: string | Buffer }
 
-const EMPTY = Buffer.alloc(0)
+const JSON_HEADERS = { 'content-type': 'application/json; charset=utf-8' }
 
 /**
  * Checks an answer against the contract and makes its bytes. Members that the schema does not name are left out, so
@@ -13,31 +16,26 @@ const EMPTY = Buffer.alloc(0)
  */
 export const renderResponse = (name: string, route: RouteSpec, response: HttpResponse): Rendered => {
   const headers: Record<string, string> = {}
-  for (const [header, value] of Object.entries(response.headers ?? {})) headers[header.toLowerCase()] = value
+  for (const header in response.headers) headers[header.toLowerCase()] = response.headers[header] ?? ''
   const final = finalBody(response)
   if (final !== undefined) return { status: response.status, headers, body: final }
 
   const schema = route.responses[response.status]
   if (schema === undefined) throw new Error(`The answer ${response.status} of ${name} is not in its contract.`)
-  if (schema === null) return { status: response.status, headers, body: EMPTY }
+  if (schema === null) return { status: response.status, headers, body: '' }
   if (isRawContent(schema)) {
     const { body } = response
     if (typeof body !== 'string' && !Buffer.isBuffer(body)) {
       throw new Error(`The answer ${response.status} of ${name} is neither text nor bytes.`)
     }
-    return {
-      status: response.status,
-      headers: { 'content-type': schema.contentType, ...headers },
-      body: Buffer.from(body),
-    }
+    return { status: response.status, headers: { 'content-type': schema.contentType, ...headers }, body }
   }
   const parsed = schema.safeParse(response.body)
   if (!parsed.success) {
     const places = parsed.error.issues.map((issue) => `/${issue.path.map(String).join('/')} (${issue.code})`)
     throw new Error(`The answer ${response.status} of ${name} does not fit its contract at ${places.join(', ')}.`)
   }
-  const body = Buffer.from(JSON.stringify(parsed.data))
-  return { status: response.status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body }
+  return { status: response.status, headers: { ...JSON_HEADERS, ...headers }, body: JSON.stringify(parsed.data) }
 }
 
 /** `Link: rel="next"` for a list with a further page: the same query with the new cursor. */

@@ -15,7 +15,7 @@ import { parseBody, parseParams, parseQuery, strictBody } from './validate.ts'
 
 export type Wiring = {
   stateOf: (request: FastifyRequest) => RequestState
-  send: (reply: FastifyReply, state: RequestState, rendered: Rendered) => FastifyReply
+  send: (reply: FastifyReply, rendered: Rendered) => FastifyReply
   refuse: (refusal: Refusal, state: RequestState, instance: string) => Rendered & { code: string }
   limits: RequestLimits
 }
@@ -68,7 +68,10 @@ export const registerRoute = <R extends Routes>(
     return createIdempotency({
       use: { scope, key, fingerprint: fingerprint(request.body ?? null) },
       mode,
-      render: (result) => render(result, state, request.raw.url ?? ''),
+      render: (result) => {
+        const rendered = render(result, state, request.raw.url ?? '')
+        return { ...rendered, body: Buffer.from(rendered.body) }
+      },
       lease: { owner: runtime.instanceId, seconds: limits.idempotencyLeaseSeconds, ownerAlive },
       waitMs: limits.idempotencyWaitMs,
       logger: runtime.logger(options.service),
@@ -97,7 +100,7 @@ export const registerRoute = <R extends Routes>(
       const result = await runtime.context.run(contextOf(state), () => handler(input))
       const rendered = render(result, state, request.raw.url ?? '')
       state.code = rendered.code
-      return send(reply, state, rendered)
+      return send(reply, rendered)
     },
   })
 }

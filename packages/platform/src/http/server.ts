@@ -15,7 +15,11 @@ import type { Rendered } from './render.ts'
 import { registerRoute } from './routes.ts'
 import { createSockets, socketLimits } from './sockets.ts'
 import { newState, type RequestState } from './state.ts'
-import type { HealthReport, HttpServer, Origin, Refusal } from './types.ts'
+import type { HealthReport, HttpServer, Origin, Progress, Refusal } from './types.ts'
+
+// Kept on the request itself: a look-up in a weak map, three times per request, is paid for again by the collector.
+const STATE = Symbol('state of a request')
+type Begun = IncomingMessage & { [STATE]?: RequestState }
 
 /** The HTTP server that every service is served by: one set of rules for errors, limits, access, logs and metrics. */
 export const createHttpServer = async <const R extends Routes>(options: HttpServerOptions<R>): Promise<HttpServer> => {
@@ -25,18 +29,15 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
   const metrics = runtime.metrics(service)
   const observe = createObserver(metrics, logger, options.accessLog ?? true)
   const allowed = createAllowedMethods()
-  const states = new WeakMap<IncomingMessage, RequestState>()
   const answering = new Set<ServerResponse>()
   let draining = false
 
   /** Opens the books on a request; harmless when they are open. Whatever answers it, it is counted when it ends. */
-  const begin = (request: IncomingMessage, response: ServerResponse, origin?: Origin): RequestState => {
-    const known = states.get(request)
+  const begin = (request: Begun, response: ServerResponse, origin?: Origin): RequestState => {
+    const known = request[STATE]
     if (known) return known
-    const state = newState(request, origin)
-    states.set(request, state)
-    response.setHeader('x-request-id', state.requestId)
-    response.setHeader('traceparent', state.traceparent)
+    const opened = newState(request, origin)
+    request[STATE] = opened
     if (draining) response.setHeader('connection', 'close')
     answering.add(response)
     // The path is read now: a router in front may change it afterwards.
@@ -44,21 +45,21 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
     const end = (): void => {
       if (!answering.delete(response)) return
       // 499, as nginx says it: the caller left before the answer.
-      observe(request.method ?? '', path, response.headersSent ? response.statusCode : 499, state)
+      observe(request.method ?? '', path, response.headersSent ? response.statusCode : 499, opened)
     }
-    response.once('finish', end)
-    response.once('close', end)
-    return state
+    response.on('finish', end)
+    response.on('close', end)
+    return opened
   }
   const stateOf = (request: FastifyRequest): RequestState => {
-    const state = states.get(request.raw)
-    if (!state) throw new Error('This request was never begun.')
-    return state
+    const known = (request.raw as Begun)[STATE]
+    if (!known) throw new Error('This request was never begun.')
+    return known
   }
 
   const refuse = (refusal: Refusal, state: RequestState, instance: string) =>
     renderProblem(errors, refusal, state, instance)
-  const send = (reply: FastifyReply, _state: RequestState, rendered: Rendered): FastifyReply => {
+  const send = (reply: FastifyReply, rendered: Rendered): FastifyReply => {
     reply.code(rendered.status).headers(rendered.headers)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     return rendered.body.length === 0 && rendered.headers['content-type'] === undefined
@@ -66,10 +67,12 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
       : reply.send(rendered.body)
   }
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const state = begin(request.raw, reply.raw)
-    const rendered = refuse(refusalOf(error, state, logger), state, pathOf(request.raw))
-    state.code = rendered.code
-    send(reply, state, rendered)
+    const known = begin(request.raw, reply.raw)
+    // What Fastify itself refuses has not come past the first hook.
+    if (!reply.hasHeader('x-request-id')) reply.headers(known.headers)
+    const rendered = refuse(refusalOf(error, known, logger), known, pathOf(request.raw))
+    known.code = rendered.code
+    send(reply, rendered)
   }
 
   const fastify = createFastify({
@@ -91,7 +94,10 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    const state = begin(request.raw, reply.raw)
+    const opened = begin(request.raw, reply.raw)
+    // On Fastify's reply, never on Node's response: fields that are set there are checked, kept and copied one by one,
+    // which costs as much as all the rest of sending an answer.
+    reply.headers(opened.headers)
     // Node's own limit drops what is beyond it without a word, an Authorization among it.
     if (request.raw.rawHeaders.length > limits.headerFields * 2) {
       return done(
@@ -99,7 +105,7 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
       )
     }
     if (!request.is404) {
-      state.route = request.routeOptions.url ?? state.route
+      opened.route = request.routeOptions.url ?? opened.route
       return done()
     }
     const methods = allowed.of(pathOf(request.raw))
@@ -137,9 +143,10 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
   await options.extend?.(fastify)
   await fastify.ready()
 
-  const serve = (request: IncomingMessage, response: ServerResponse, origin?: Origin): void => {
-    begin(request, response, origin)
+  const serve = (request: IncomingMessage, response: ServerResponse, origin?: Origin): Progress => {
+    const opened = begin(request, response, origin)
     fastify.routing(request, response)
+    return opened
   }
   const socketOptions = { ...socketLimits, ...options.sockets }
   const sockets = createSockets({

@@ -9,7 +9,11 @@ export type RequestState = {
   readonly traceparent: string
   readonly ip: string
   readonly userAgent: string | undefined
-  readonly startedAt: bigint
+  /** On every answer, unless it has a value of its own. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly startedAtMs: number
+  /** Somebody in front writes the log line of this request. */
+  readonly logged: boolean
   /** Pattern of the route, never the path itself: it is a metric's label. */
   route: string
   caller: Caller | null
@@ -21,13 +25,19 @@ const NO_ROUTE = '(none)'
 
 export const newState = (request: IncomingMessage, origin: Origin | undefined): RequestState => {
   const offered = origin?.requestId ?? request.headers['x-request-id']
-  const parent = origin?.traceparent ?? request.headers.traceparent
+  const parent = request.headers.traceparent
+  const requestId = typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID()
+  // What comes with an origin is the span of this very request, which another part of this process opened.
+  const traceparent =
+    origin?.traceparent ?? (typeof parent === 'string' ? childTraceparent(parent) : newTraceparent())
   return {
-    requestId: typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID(),
-    traceparent: typeof parent === 'string' ? childTraceparent(parent) : newTraceparent(),
+    requestId,
+    traceparent,
+    headers: { ...origin?.headers, 'x-request-id': requestId, traceparent },
     ip: origin?.ip ?? plainAddress(request.socket?.remoteAddress),
     userAgent: request.headers['user-agent']?.slice(0, 512),
-    startedAt: process.hrtime.bigint(),
+    startedAtMs: performance.now(),
+    logged: origin?.logged ?? false,
     route: NO_ROUTE,
     caller: origin?.caller ?? null,
     code: undefined,

@@ -76,12 +76,30 @@ export type HealthReport = {
 }
 
 /** What a trusted caller in this process (the gateway) already knows about a request. */
-export type Origin = { ip?: string; requestId?: string; traceparent?: string; caller?: Caller }
+export type Origin = {
+  ip?: string
+  requestId?: string
+  /** The span of this request, taken as it is. */
+  traceparent?: string
+  caller?: Caller
+  /** Set on the answer, whatever it is, where it has no value of its own. Names in lower case. */
+  headers?: Readonly<Record<string, string>>
+  /** Whoever handed the request in writes its log line, and this server does not write a second one. */
+  logged?: boolean
+}
+
+/** What became of a request so far; it goes on changing until the answer has gone. */
+export type Progress = {
+  /** The pattern of the route, `(none)` where there is none. */
+  readonly route: string
+  /** The code that it was refused with. */
+  readonly code: string | undefined
+}
 
 export type HttpServer = {
   readonly fastify: FastifyInstance
   /** Serves one request without a socket of its own, e.g. one that the gateway accepted. Its body must be unread. */
-  handle(request: IncomingMessage, response: ServerResponse, origin?: Origin): void
+  handle(request: IncomingMessage, response: ServerResponse, origin?: Origin): Progress
   /** Answers the port, which is a free one for 0. */
   listen(host: string, port: number): Promise<number>
   /** Not ready any more, and every answer closes its connection. Requests are still served. */

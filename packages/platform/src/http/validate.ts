@@ -28,6 +28,7 @@ const valueAt = (data: unknown, path: readonly PropertyKey[]): unknown =>
 
 /** Reads a body. A route without a body schema takes none, or an empty object. */
 export const parseBody = (schema: z.ZodType | undefined, body: unknown): unknown => {
+  if (!schema && body === undefined) return undefined
   const result = (schema ?? NOTHING).safeParse(body)
   if (!result.success) throw invalid(...toFieldErrors(result.error.issues, body))
   return schema ? result.data : undefined

@@ -343,7 +343,7 @@ describe('a write that calls out', () => {
   const takeLease = (key: string, owner: string) =>
     runtime.as(() =>
       unitOfWork(async (tx) => {
-        const { fingerprint } = await import('./canonical.ts')
+        const { fingerprint } = await import('./fingerprint.ts')
         const use = { scope: 'ada POST /work/1', key, fingerprint: fingerprint({ text: 'left' }) }
         return tx.idempotency.acquire(use, { owner, seconds: 30, ownerAlive: () => true }, 300)
       }),

@@ -1,7 +1,7 @@
 /** One effect per idempotency key, and the same answer to every repeat. */
-export { canonicalJson, fingerprint } from './canonical.ts'
-export { createIdempotency, isKept } from './guard.ts'
-export { createIdempotencyKeys, KeyBusy, pruneIdempotencyKeys } from './keys.ts'
+export { fingerprint } from './fingerprint.ts'
+export { createIdempotency } from './guard.ts'
+export { createIdempotencyKeys, pruneIdempotencyKeys } from './keys.ts'
 export type {
   Idempotency,
   IdempotencyCode,

@@ -1,4 +1,4 @@
 /** Request limits: the port, its in-process adapter, and the headers that tell a client of them. */
-export { limitHeaders, secondsLeft } from './headers.ts'
+export { limitHeaders } from './headers.ts'
 export { createMemoryLimiter, type MemoryLimiterOptions } from './memory.ts'
 export type { Limit, RateLimiter, Verdict } from './port.ts'

@@ -1,3 +1,3 @@
-export { type Faults } from './faults.ts'
+export type { Faults } from './faults.ts'
 export { createNames, type DatabaseName, type Names, type ServiceName } from './names.ts'
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.ts'

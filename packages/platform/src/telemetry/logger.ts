@@ -14,7 +14,7 @@ export type LoggerOptions = {
   level?: string
   /** Where each line finds its correlation id, trace and user. */
   context?: ContextStore
-  /** Stdout without it. */
+  /** Stdout without it, each line written at once. */
   destination?: DestinationStream
   /** Further field names that may be printed. */
   allow?: readonly string[]
@@ -42,13 +42,15 @@ export const createLogger = ({ service, level = 'info', context, destination, al
       base: { service },
       messageKey: 'message',
       errorKey: 'err',
-      timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+      timestamp: createTimestamp(),
       // The values are plain by the time a serializer would see them.
       serializers: { err: (value: unknown) => value },
-      mixin: fromContext,
+      // A line that brings its ids, as those of requests do, is not looked up again.
+      mixin: (fields) => ('correlationId' in fields ? NOTHING : fromContext()),
+      mixinMergeStrategy: (fields: object, mixed: object) => (mixed === NOTHING ? fields : { ...mixed, ...fields }),
       formatters: {
         level: (label) => ({ level: label === 'fatal' ? 'error' : label === 'trace' ? 'debug' : label }),
-        log: (fields) => rename(redactFields(fields, allowed)),
+        log: (fields) => redactLine(fields, allowed),
       },
     },
     destination ?? pino.destination(1),
@@ -59,20 +61,39 @@ export const createLogger = ({ service, level = 'info', context, destination, al
   const { child, setBindings } = logger
   logger.child = function (this: Logger, bindings: Bindings, options?: ChildLoggerOptions) {
     const level = options?.level === undefined ? {} : { level: options.level }
-    return child.call(this, rename(redactFields(bindings, allowed)), level)
+    return child.call(this, redactLine(bindings, allowed), level)
   } as typeof logger.child
   logger.setBindings = function (this: Logger, bindings: Bindings) {
-    setBindings.call(this, rename(redactFields(bindings, allowed)))
+    setBindings.call(this, redactLine(bindings, allowed))
   }
   return logger
 }
 
+const NOTHING = Object.freeze({})
+
 const OWN: readonly string[] = ['timestamp', 'level', 'service', 'message']
 
 /** A field called like one of the line's own would be a second member of that name, and readers take the last. */
-const rename = (fields: Record<string, unknown>): Record<string, unknown> =>
-  OWN.some((name) => Object.hasOwn(fields, name))
-    ? Object.fromEntries(
-        Object.entries(fields).map(([name, value]) => [OWN.includes(name) ? `${name}Field` : name, value]),
-      )
-    : fields
+const redactLine = (fields: object, allowed: ReadonlySet<string>): Record<string, unknown> => {
+  const line = redactFields(fields, allowed)
+  for (const name of OWN) {
+    if (!Object.hasOwn(line, name)) continue
+    line[`${name}Field`] = line[name]
+    delete line[name]
+  }
+  return line
+}
+
+/** The time as a member of the line. Under load many lines fall into one millisecond, and its text is made once. */
+const createTimestamp = (): (() => string) => {
+  let atMs = Number.NaN
+  let member = ''
+  return () => {
+    const nowMs = Date.now()
+    if (nowMs !== atMs) {
+      atMs = nowMs
+      member = `,"timestamp":"${new Date(nowMs).toISOString()}"`
+    }
+    return member
+  }
+}

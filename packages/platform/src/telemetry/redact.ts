@@ -8,7 +8,8 @@ type Fields = Record<string, unknown>
 /** Copies the fields of a log line, keeping only what the allow-list names, at every depth. */
 export const redactFields = (fields: object, allowed: ReadonlySet<string>, depth = 0): Fields => {
   const kept: Fields = {}
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
+    const value = (fields as Fields)[name]
     if (value === undefined || typeof value === 'function') continue
     kept[name] = allowed.has(name) ? redactValue(value, allowed, depth) : REDACTED
   }

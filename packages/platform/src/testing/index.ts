@@ -1,7 +1,6 @@
-export { TEST_DATABASES, type TestCluster, testCluster, testUrl } from './cluster-access.ts'
 export { eventually } from './eventually.ts'
 export { createFakeClock, type FakeClock } from './fake-clock.ts'
-export { createFakeFaults, type FakeFaults, InjectedFault } from './fake-faults.ts'
+export { createFakeFaults, type FakeFaults } from './fake-faults.ts'
 export { createSmtpSink, type ReceivedMail, type SmtpSink, type SmtpStep } from './smtp-sink.ts'
 export { type TestDatabase, testBusDatabase, testDatabase } from './test-database.ts'
 export { type LogLine, type TestRuntime, testRuntime } from './test-runtime.ts'

@@ -1,5 +1,5 @@
 import { refreshReused, sessionRevoked, userLogin, userLoginFailed } from '@ashlar/auth/contract'
-import { consume, deadLetterDiscarded, type Bus, type Subscription } from '@ashlar/platform/bus'
+import { type Bus, consume, deadLetterDiscarded, type Subscription } from '@ashlar/platform/bus'
 import type { PlatformTx, UnitOfWork } from '@ashlar/platform/postgres'
 import type { Runtime } from '@ashlar/platform/runtime'
 import type { ChainWriter } from '../application/chain-writer.ts'
@@ -12,12 +12,12 @@ const rules: Record<string, EventRule> = {
     entityId: 'sessionId',
     person: 'userId',
     personal: ['email', 'ipAddress', 'userAgent'],
-    byPerson: true
+    byPerson: true,
   },
   [userLoginFailed.type]: { entity: 'identifier', entityId: 'identifierHash' },
   [sessionRevoked.type]: { entity: 'session', entityId: 'sessionId', person: 'userId' },
   [refreshReused.type]: { entity: 'session', entityId: 'sessionId', person: 'userId', personal: ['ipAddress'] },
-  [deadLetterDiscarded.type]: { entity: 'dead_letter', entityId: 'eventId' }
+  [deadLetterDiscarded.type]: { entity: 'dead_letter', entityId: 'eventId' },
 }
 
 export type EventsOptions = {
@@ -42,7 +42,7 @@ export const subscribeToEvents = ({ bus, unitOfWork, runtime, writer }: EventsOp
     handle: async (event) => {
       const rule = rules[event.type]
       if (rule) await writer.append([entryOfEvent(serviceOf(event.source), rule, event)])
-    }
+    },
   })
 
 /** The last part of `/<installation>/<tenant>/<service>`. */

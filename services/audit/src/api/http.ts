@@ -1,8 +1,8 @@
 import { err, ok, type Result } from '@ashlar/kernel'
 import type { Cursors, Handlers, HttpResponse } from '@ashlar/platform/http'
+import type { AuditStore, EntryPage, PlaceInList } from '../application/ports.ts'
 import type { EntriesRead, ReadEntries } from '../application/queries/read-entries.ts'
 import type { VerifyResult } from '../application/queries/verify-trail.ts'
-import type { AuditStore, EntryPage, PlaceInList } from '../application/ports.ts'
 import type { auditRoutes } from '../contract.ts'
 import { checkpointLine, type Signer } from '../domain/checkpoint.ts'
 
@@ -17,7 +17,7 @@ export const auditHandlers = ({ readEntries, verify, store, signer }: HttpDeps):
   const page = async (
     { filter, order, limit }: Omit<EntryPage, 'after'>,
     cursors: Cursors,
-    cursor: string | undefined
+    cursor: string | undefined,
   ): Promise<Result<HttpResponse, 'cursor_invalid'>> => {
     const bound = { order, ...filter }
     const after = cursor === undefined ? ok(undefined) : cursors.decode<PlaceInList>(bound, cursor)
@@ -38,10 +38,13 @@ export const auditHandlers = ({ readEntries, verify, store, signer }: HttpDeps):
 
     latestCheckpoints: async () => {
       const { publicKey, fingerprint } = signer
-      return ok({ status: 200, body: { data: (await store.latestCheckpoints()).map(checkpointLine), publicKey, fingerprint } })
+      return ok({
+        status: 200,
+        body: { data: (await store.latestCheckpoints()).map(checkpointLine), publicKey, fingerprint },
+      })
     },
 
-    verifyTrail: async () => ok({ status: 200, body: await verify() })
+    verifyTrail: async () => ok({ status: 200, body: await verify() }),
   }
 }
 

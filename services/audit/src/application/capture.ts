@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { canonicalJson } from '@ashlar/platform/cdc'
+import { canonicalJson } from '@ashlar/kernel'
 import type { Metrics } from '@ashlar/platform/telemetry'
 import { checkpointLine, type Signer } from '../domain/checkpoint.ts'
-import { createChangeSink } from './change-sink.ts'
 import { type ChainWriter, createChainWriter, type WriterLog } from './chain-writer.ts'
+import { createChangeSink } from './change-sink.ts'
 import { createMonitor } from './monitor.ts'
 import type { PersonKeys } from './person-keys.ts'
 import type { AuditStore, ChangeSource, CheckpointWitness } from './ports.ts'
@@ -47,6 +47,7 @@ export const createCapture = (options: CaptureOptions): Capture => {
   let writers = new Map<string, ChainWriter>()
   let subscription: { stop(): Promise<void> } | undefined
   let probing: NodeJS.Timeout | undefined
+  let probed: Promise<void> = Promise.resolve()
   let running = false
 
   const writerOf = (chain: string): ChainWriter => {
@@ -66,7 +67,7 @@ export const createCapture = (options: CaptureOptions): Capture => {
         monitor.onCheckpoint(chain)
         // As one text: exactly what was signed, to be held against the file.
         log.info({ checkpoint: canonicalJson(checkpointLine(checkpoint)) }, 'Checkpoint')
-      }
+      },
     })
     writers.set(chain, writer)
     return writer
@@ -80,7 +81,7 @@ export const createCapture = (options: CaptureOptions): Capture => {
         const { service } = source
         const writer = writerOf(service)
         const onGap = (gap: Parameters<typeof monitor.onGap>[1]) => monitor.onGap(service, gap)
-        source.start(createChangeSink({ service, writer, store: options.store, onGap }))
+        source.start(createChangeSink({ service, writer, store: options.store, onGap, now: options.now }))
       }
       const abort = new AbortController()
       const late = sleep(START_PATIENCE_MS, 'late' as const, { signal: abort.signal }).catch(() => 'late' as const)
@@ -90,16 +91,18 @@ export const createCapture = (options: CaptureOptions): Capture => {
       }
       abort.abort()
       subscription = await options.subscribe(writerOf(EVENTS_CHAIN))
-      const probe = async () => {
-        await monitor.probe()
-        if (running) probing = setTimeout(probe, settings.probeSeconds * 1000)
+      const probe = () => {
+        probed = monitor.probe().then(() => {
+          if (running) probing = setTimeout(probe, settings.probeSeconds * 1000)
+        })
       }
-      probing = setTimeout(probe, 0)
+      probe()
     },
 
     async stop() {
       if (!running) return
       running = false
+      await probed
       clearTimeout(probing)
       await subscription?.stop()
       await Promise.all(sources.map((source) => source.stop()))
@@ -108,6 +111,6 @@ export const createCapture = (options: CaptureOptions): Capture => {
     },
 
     writers: () => writers,
-    unready: () => (running ? monitor.unready() : 'changes are not being read')
+    unready: () => (running ? monitor.unready() : 'changes are not being read'),
   }
 }

@@ -1,10 +1,11 @@
 import type { Position } from '@ashlar/platform/cdc'
 import { EMPTY_HEAD, extend, type Head } from '../domain/chain.ts'
 import { type Checkpoint, FOREIGN_WITNESS, type Signer, signCheckpoint, witnessOf } from '../domain/checkpoint.ts'
-import { protect, createSalts } from '../domain/commitment.ts'
+import { protect } from '../domain/commitment.ts'
 import { type Draft, textsOf, type WrittenDraft } from '../domain/entry.ts'
 import type { PersonKeys } from './person-keys.ts'
 import type { AuditStore, CheckpointWitness, SealedFields } from './ports.ts'
+import { createSalts } from './salts.ts'
 
 export type WriterLog = {
   info(fields: object, message: string): void
@@ -164,7 +165,7 @@ export const createChainWriter = (options: ChainWriterOptions): ChainWriter => {
     const salts = createSalts()
     const hidden = (await unknown(drafts)).map((draft) => protect(draft, salts))
     const sealed = await options.persons.seal(
-      hidden.flatMap(({ draft, openings }) => openings.map((opening) => ({ entryId: draft.id, ...opening })))
+      hidden.flatMap(({ draft, openings }) => openings.map((opening) => ({ entryId: draft.id, ...opening }))),
     )
     return { drafts: hidden.map(({ draft }) => ({ draft, texts: textsOf(draft) })), sealed }
   }
@@ -213,6 +214,6 @@ export const createChainWriter = (options: ChainWriterOptions): ChainWriter => {
       clearTimeout(timer)
       timer = undefined
       if (state || inDoubt) await inTurn(seal).catch(() => {})
-    }
+    },
   }
 }

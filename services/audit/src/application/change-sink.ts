@@ -1,4 +1,5 @@
-import { type Change, type Gap, type Position, uuidOf } from '@ashlar/platform/cdc'
+import { uuidOf } from '@ashlar/kernel'
+import type { Change, Gap, Position } from '@ashlar/platform/cdc'
 import { contextOf, entryOfChange } from '../domain/change-entry.ts'
 import type { Draft } from '../domain/entry.ts'
 import type { ChainWriter, Prepared } from './chain-writer.ts'
@@ -9,10 +10,12 @@ export type ChangeSinkOptions = {
   writer: ChainWriter
   store: AuditStore
   onGap: (gap: Gap) => void
+  /** In milliseconds. */
+  now: () => number
 }
 
 /** Writes what a source hands over into the chain of its service. */
-export const createChangeSink = ({ service, writer, store, onGap }: ChangeSinkOptions): ChangeSink => {
+export const createChangeSink = ({ service, writer, store, onGap, now }: ChangeSinkOptions): ChangeSink => {
   // Entries of a piece without a position belong to the epoch that was settled before.
   let epoch = ''
   const current = async (position: Position | undefined) => {
@@ -46,15 +49,15 @@ export const createChangeSink = ({ service, writer, store, onGap }: ChangeSinkOp
     },
     async gap(gap, position) {
       epoch = position.epoch
-      await writer.commit(await writer.prepare([gapEntry(service, gap)]), position)
+      await writer.commit(await writer.prepare([gapEntry(service, gap, now())]), position)
       // At once: a hole must be vouched for like everything else, and before anything comes after it.
       await writer.checkpoint()
       onGap(gap)
-    }
+    },
   }
 }
 
-const gapEntry = (service: string, gap: Gap): Draft => ({
+const gapEntry = (service: string, gap: Gap, now: number): Draft => ({
   id: uuidOf(JSON.stringify(['gap', service, gap.reason, gap.previousEpoch, gap.from, gap.epoch, gap.to])),
   service,
   entity: 'trail',
@@ -62,9 +65,11 @@ const gapEntry = (service: string, gap: Gap): Draft => ({
   action: 'gap',
   before: { epoch: gap.previousEpoch, lsn: gap.from },
   after: { epoch: gap.epoch, lsn: gap.to, reason: gap.reason },
-  changed: ['epoch', 'lsn'].filter((field) => (field === 'epoch' ? gap.epoch !== gap.previousEpoch : gap.to !== gap.from)),
+  changed: ['epoch', 'lsn'].filter((field) =>
+    field === 'epoch' ? gap.epoch !== gap.previousEpoch : gap.to !== gap.from,
+  ),
   actor: { type: 'service', id: 'audit' },
   context: contextOf({ reason: gap.reason }),
-  source: { epoch: gap.epoch, lsn: gap.to, txid: null, table: null, commitTime: new Date().toISOString() },
-  personal: []
+  source: { epoch: gap.epoch, lsn: gap.to, txid: null, table: null, commitTime: new Date(now).toISOString() },
+  personal: [],
 })

@@ -31,7 +31,7 @@ export const createMonitor = ({ sources, metrics, readyLagSeconds, silentSeconds
   const alarm = metrics.gauge(
     'audit_source_alarm',
     '1 after a gap until the new snapshot is stored, and while the reader is far behind',
-    ['source']
+    ['source'],
   )
   const gaps = metrics.counter('audit_gaps_total', 'Holes in the captured changes', ['source'])
   const entries = metrics.counter('audit_entries_total', 'Entries that were stored', ['chain'])
@@ -39,7 +39,7 @@ export const createMonitor = ({ sources, metrics, readyLagSeconds, silentSeconds
   const divergences = metrics.counter(
     'audit_divergences_total',
     'Times that the store was found changed behind its writer',
-    ['chain']
+    ['chain'],
   )
   const holes = new Set<string>()
   const warned = new Map<string, number>()
@@ -81,12 +81,12 @@ export const createMonitor = ({ sources, metrics, readyLagSeconds, silentSeconds
     unready() {
       for (const source of sources) {
         publish(source)
-        const { streaming, lagSeconds, silentSeconds: silent, error } = source.status()
-        if (!streaming) return `changes of ${source.service} are not being read${error ? `: ${error}` : ''}`
+        const { streaming, lagSeconds, silentSeconds: silent } = source.status()
+        if (!streaming) return `changes of ${source.service} are not being read`
         if (lagSeconds > readyLagSeconds) return `changes of ${source.service} are ${Math.round(lagSeconds)} s behind`
         if (silent > silentSeconds) return `nothing was heard of ${source.service} for ${Math.round(silent)} s`
       }
       return undefined
-    }
+    },
   }
 }

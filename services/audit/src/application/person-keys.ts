@@ -11,7 +11,7 @@ const wrapBound = (person: string) => ({ table: 'person_keys', column: 'wrapped'
 const sealBound = (entryId: string, person: string) => ({
   table: 'sealed_fields',
   column: 'sealed',
-  row: `${entryId}/${person}`
+  row: `${entryId}/${person}`,
 })
 
 export type PersonKeys = {
@@ -49,7 +49,7 @@ export const createPersonKeys = ({ store, keys }: { store: AuditStore; keys: Key
     const fresh = missing.filter((person) => !found.has(person))
     if (fresh.length > 0) {
       await store.addPersonKeys(
-        fresh.map((person) => ({ person, wrapped: keys.seal(PURPOSE, randomBytes(32), wrapBound(person)) }))
+        fresh.map((person) => ({ person, wrapped: keys.seal(PURPOSE, randomBytes(32), wrapBound(person)) })),
       )
       // Read back: another writer may have been first, and its key is the one that counts.
       for (const [person, key] of await keysOf(fresh)) found.set(person, key)
@@ -65,7 +65,9 @@ export const createPersonKeys = ({ store, keys }: { store: AuditStore; keys: Key
       const known = await keysToSeal([...new Set(openings.map(({ person }) => person))])
       return openings.flatMap(({ entryId, person, fields }) => {
         const key = known.get(person)
-        return key ? [{ entryId, person, sealed: sealWith(key, JSON.stringify(fields), sealBound(entryId, person)) }] : []
+        return key
+          ? [{ entryId, person, sealed: sealWith(key, JSON.stringify(fields), sealBound(entryId, person)) }]
+          : []
       })
     },
 
@@ -74,7 +76,7 @@ export const createPersonKeys = ({ store, keys }: { store: AuditStore; keys: Key
         entries.flatMap((entry) => {
           const own = [...commitmentsOf(entry).values()].map(({ person }) => person)
           return own.length > 0 ? [[entry.id, new Set(own)] as const] : []
-        })
+        }),
       )
       const opened = new Map<string, OpenedFields>()
       if (persons.size === 0) return opened
@@ -87,7 +89,7 @@ export const createPersonKeys = ({ store, keys }: { store: AuditStore; keys: Key
         if (key) Object.assign(opened.get(entryId)?.fields ?? {}, unseal(key, entryId, person, sealed))
       }
       return opened
-    }
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
+import { eventually } from '@ashlar/platform/testing'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { eventually } from '@ashlar/platform/testing'
 import { allEntries, type Harness, harness } from '../../test/harness.ts'
 import { type Entry, GENESIS, hashOf, textsOf } from '../domain/entry.ts'
 
@@ -47,7 +47,7 @@ const store = async (entries: readonly Entry[]) => {
   await at.store.append({
     chain: 'payments',
     links: entries.map((entry) => ({ entry, texts: textsOf(entry) })),
-    sealed: []
+    sealed: [],
   })
 }
 
@@ -67,7 +67,8 @@ const forged = (entry: Entry): Entry => {
   const { hash: _, ...rest } = { ...entry, id: crypto.randomUUID(), entityId: 'forged' }
   return { ...rest, hash: hashOf(rest) }
 }
-const edited = (entries: Entry[]) => entries.map((entry) => (entry.sequence === BAD ? { ...entry, after: { amount: '1' } } : entry))
+const edited = (entries: Entry[]) =>
+  entries.map((entry) => (entry.sequence === BAD ? { ...entry, after: { amount: '1' } } : entry))
 const swapped = (entries: Entry[]) => {
   const [one, other] = [at4(entries), entries[BAD] as Entry]
   return entries.map((entry) => {
@@ -78,23 +79,47 @@ const swapped = (entries: Entry[]) => {
 const shifted = (entries: Entry[]) => [
   ...entries.slice(0, BAD - 1),
   forged(at4(entries)),
-  ...entries.slice(BAD - 1).map((entry) => ({ ...entry, sequence: entry.sequence + 1 }))
+  ...entries.slice(BAD - 1).map((entry) => ({ ...entry, sequence: entry.sequence + 1 })),
 ]
 const closedUp = (entries: Entry[]) =>
   without(entries).map((entry) => (entry.sequence > BAD ? { ...entry, sequence: entry.sequence - 1 } : entry))
 
-const cases: [name: string, tampered: (entries: Entry[]) => Entry[], sequence: number, reason: string, recomputed: string][] = [
+const cases: [
+  name: string,
+  tampered: (entries: Entry[]) => Entry[],
+  sequence: number,
+  reason: string,
+  recomputed: string,
+][] = [
   ['an edited entry', edited, BAD, 'edited', 'edited'],
-  ['an edited first entry', (e) => e.map((it) => (it.sequence === 1 ? { ...it, entityId: 'x' } : it)), 1, 'edited', 'edited'],
-  ['an edited last entry', (e) => e.map((it) => (it.sequence === TOTAL ? { ...it, entityId: 'x' } : it)), TOTAL, 'edited', 'edited'],
-  ['a changed actor', (e) => e.map((it) => (it.sequence === BAD ? { ...it, actor: { type: 'user', id: 'x' } } : it)), BAD, 'edited', 'edited'],
+  [
+    'an edited first entry',
+    (e) => e.map((it) => (it.sequence === 1 ? { ...it, entityId: 'x' } : it)),
+    1,
+    'edited',
+    'edited',
+  ],
+  [
+    'an edited last entry',
+    (e) => e.map((it) => (it.sequence === TOTAL ? { ...it, entityId: 'x' } : it)),
+    TOTAL,
+    'edited',
+    'edited',
+  ],
+  [
+    'a changed actor',
+    (e) => e.map((it) => (it.sequence === BAD ? { ...it, actor: { type: 'user', id: 'x' } } : it)),
+    BAD,
+    'edited',
+    'edited',
+  ],
   ['a deleted entry', without, BAD, 'deleted', 'edited'],
   ['a deleted entry whose gap was closed', closedUp, BAD, 'deleted', 'edited'],
   ['an inserted entry', shifted, BAD, 'inserted', 'edited'],
   ['two swapped entries', swapped, BAD, 'swapped', 'edited'],
   ['a truncated trail', (e) => e.slice(0, BAD - 1), BAD, 'truncated', 'truncated'],
   ['a missing last entry', (e) => e.slice(0, TOTAL - 1), TOTAL, 'truncated', 'truncated'],
-  ['an empty trail', () => [], 1, 'truncated', 'truncated']
+  ['an empty trail', () => [], 1, 'truncated', 'truncated'],
 ]
 
 test('the untouched trail is whole', async () => {
@@ -103,17 +128,21 @@ test('the untouched trail is whole', async () => {
 
 describe.each([
   ['with the checkpoint rows', false],
-  ['with the checkpoint rows removed', true]
+  ['with the checkpoint rows removed', true],
 ])('%s', (_, rowsRemoved) => {
   test.each(cases)('%s is named', async (_name, tampered, sequence, reason, recomputed) => {
     if (rowsRemoved) await at.audit.sql('DELETE FROM checkpoints')
     await store(tampered(whole))
-    expect(await at.verify()).toEqual({ valid: false, checked: sequence - 1, firstBad: { chain: 'payments', sequence, reason } })
+    expect(await at.verify()).toEqual({
+      valid: false,
+      checked: sequence - 1,
+      firstBad: { chain: 'payments', sequence, reason },
+    })
     await store(recompute(tampered(whole)))
     expect(await at.verify()).toEqual({
       valid: false,
       checked: sequence - 1,
-      firstBad: { chain: 'payments', sequence, reason: recomputed }
+      firstBad: { chain: 'payments', sequence, reason: recomputed },
     })
   })
 })
@@ -129,7 +158,11 @@ test('a checkpoint that was made by another key vouches for nothing', async () =
   await rm(at.checkpointsFile)
   await at.audit.sql(`UPDATE checkpoints SET signature = encode(sha256('x'), 'base64') WHERE number = 2`)
   const [row] = await at.audit.sql<{ from_sequence: bigint }>('SELECT from_sequence FROM checkpoints WHERE number = 2')
-  expect((await at.verify()).firstBad).toEqual({ chain: 'payments', sequence: Number(row?.from_sequence), reason: 'unsigned' })
+  expect((await at.verify()).firstBad).toEqual({
+    chain: 'payments',
+    sequence: Number(row?.from_sequence),
+    reason: 'unsigned',
+  })
 })
 
 test('an altered checkpoint row is told even where the file proves the entries', async () => {
@@ -149,7 +182,9 @@ test('a writer that finds its trail cut goes on behind the signed end, so that t
   await eventually(async () => expect((await allEntries(at)).at(-1)?.sequence).toBe(TOTAL + 1))
   expect((await at.verify()).firstBad).toEqual({ chain: 'payments', sequence: BAD, reason: 'deleted' })
   await capture.stop()
-  expect(at.runtime.logs.some(({ message }) => message === 'The store of the trail was changed behind its writer')).toBe(true)
+  expect(
+    at.runtime.logs.some(({ message }) => message === 'The store of the trail was changed behind its writer'),
+  ).toBe(true)
 })
 
 test('what somebody else put behind the end of a running chain is found', async () => {

@@ -26,7 +26,7 @@ export const storedTrail = ({ store, witness, persons, writers }: TrailDeps): Tr
   entries: (chain) => storedEntries(store, chain),
   checkpoints: (chain) => [storedCheckpoints(store, chain), witness.read(chain)],
   signedThrough: (chain) => writers().get(chain)?.signedThrough(),
-  personalOf: persons.open
+  personalOf: persons.open,
 })
 
 async function* storedEntries(store: AuditStore, chain: string): AsyncGenerator<Entry> {
@@ -72,7 +72,7 @@ export const verifyStored = async (deps: TrailDeps, options: VerifyOptions): Pro
 export const exportHeader = async (
   deps: TrailDeps,
   signer: Signer,
-  { waitMs, now }: { waitMs: number; now: () => number }
+  { waitMs, now }: { waitMs: number; now: () => number },
 ): Promise<ExportHeader> => {
   for (const writer of deps.writers().values()) await writer.checkpoint()
   const chains: Record<string, number> = {}

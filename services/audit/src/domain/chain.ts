@@ -9,7 +9,12 @@ export const EMPTY_HEAD: Head = { sequence: 0, hash: GENESIS, recordedAt: '1970-
  * Gives drafts their place behind `head`. `now` is in microseconds since the Unix epoch; a clock that went back does
  * not take the order of the chain with it.
  */
-export const extend = (chain: string, head: Head, drafts: readonly WrittenDraft[], now: bigint): { links: Link[]; head: Head } => {
+export const extend = (
+  chain: string,
+  head: Head,
+  drafts: readonly WrittenDraft[],
+  now: bigint,
+): { links: Link[]; head: Head } => {
   let { sequence, hash: previousHash } = head
   let micros = now > toMicros(head.recordedAt) ? now : toMicros(head.recordedAt) + 1n
   let recordedAt = head.recordedAt

@@ -1,12 +1,13 @@
-import { type Change, canonicalJson, type Json } from '@ashlar/platform/cdc'
-import { traceIdOf } from '@ashlar/platform/context'
+import { canonicalJson, type Json } from '@ashlar/kernel'
+import type { Change } from '@ashlar/platform/cdc'
 import type { Draft, EntryActor, EntryContext, PersonalField, Values } from './entry.ts'
 import { indexable, storable } from './storable.ts'
 
 /** Turns a captured change into the entry that tells of it. */
 export const entryOfChange = (service: string, epoch: string, change: Change): Draft => {
   const { table, before, after } = change
-  const told = change.operation === 'snapshot' ? { actor: { type: 'service', id: 'audit' } } : readContext(change.context)
+  const told =
+    change.operation === 'snapshot' ? { actor: { type: 'service', id: 'audit' } } : readContext(change.context)
   const entityId = (after ?? before)?.[table.entityId]
   return {
     id: change.id,
@@ -23,8 +24,8 @@ export const entryOfChange = (service: string, epoch: string, change: Change): D
     personal: [
       ...personalFields(change, 'before', before),
       ...personalFields(change, 'after', after),
-      ...personalContext(told.actor)
-    ]
+      ...personalContext(told.actor),
+    ],
   }
 }
 
@@ -42,7 +43,7 @@ export const changedFields = (before: Values | null, after: Values | null, key: 
     .filter((field) =>
       partial && !(field in before)
         ? !key.includes(field)
-        : canonicalJson(before[field] ?? null) !== canonicalJson(after[field] ?? null)
+        : canonicalJson(before[field] ?? null) !== canonicalJson(after[field] ?? null),
     )
     .sort()
 }
@@ -51,7 +52,8 @@ const personalFields = ({ table }: Change, part: 'before' | 'after', values: Val
   if (!values || table.personal.length === 0) return []
   const owner = table.person === null ? null : values[table.person]
   // Without a known person the entity itself gets the key, so that its fields can be erased all the same.
-  const person = typeof owner === 'string' && owner !== '' ? owner : `${table.entity}:${textOf(values[table.entityId] ?? null)}`
+  const person =
+    typeof owner === 'string' && owner !== '' ? owner : `${table.entity}:${textOf(values[table.entityId] ?? null)}`
   return table.personal.filter((field) => field in values).map((field) => ({ part, field, person: indexable(person) }))
 }
 
@@ -60,7 +62,7 @@ export const personalContext = (actor: EntryActor): PersonalField[] =>
   actor.type === 'user'
     ? [
         { part: 'context', field: 'ip', person: actor.id },
-        { part: 'context', field: 'userAgent', person: actor.id }
+        { part: 'context', field: 'userAgent', person: actor.id },
       ]
     : []
 
@@ -91,16 +93,19 @@ const readContext = (content: unknown): Told => {
     traceparent: text(traceparent),
     ip: text(ip) ?? text(clientAddress),
     userAgent: text(userAgent) ?? text(applicationName),
-    reason: text(reason)
+    reason: text(reason),
   }
 }
+
+/** W3C Trace Context: version, trace id, parent id, flags. */
+const TRACE_ID = /^[0-9a-f]{2}-([0-9a-f]{32})-/
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export const contextOf = (told: Omit<Told, 'actor'>): EntryContext => ({
   requestId: told.requestId === undefined ? null : indexable(told.requestId),
-  traceId: told.traceparent === undefined ? null : traceIdOf(told.traceparent) || null,
+  traceId: TRACE_ID.exec(told.traceparent ?? '')?.[1] ?? null,
   ip: told.ip === undefined ? null : storable(told.ip),
   userAgent: told.userAgent === undefined ? null : storable(told.userAgent),
-  reason: told.reason === undefined ? null : storable(told.reason)
+  reason: told.reason === undefined ? null : storable(told.reason),
 })

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto'
-import { canonicalJson } from '@ashlar/platform/cdc'
+import { canonicalJson } from '@ashlar/kernel'
 import { GENESIS } from './entry.ts'
 
 /** 128 bits of each hash: nobody finds a second entry for them, and a thousand fit into 21 KB of text. */
@@ -44,7 +44,7 @@ export const checkpointHash = (checkpoint: Checkpoint): string =>
 export const signCheckpoint = (
   signer: Signer,
   previous: Checkpoint | undefined,
-  range: { chain: string; hash: string; witnesses: readonly Buffer[]; at: string }
+  range: { chain: string; hash: string; witnesses: readonly Buffer[]; at: string },
 ): Checkpoint => {
   const witness = Buffer.concat(range.witnesses)
   const from = (previous?.to ?? 0) + 1
@@ -59,7 +59,7 @@ export const signCheckpoint = (
     at: range.at,
     key: signer.fingerprint,
     signature: '',
-    witness: witness.toString('base64')
+    witness: witness.toString('base64'),
   }
   return { ...unsigned, signature: sign(null, Buffer.from(signedPart(unsigned)), signer.privateKey).toString('base64') }
 }
@@ -87,7 +87,7 @@ export const signerOf = (privatePem: string): Signer => {
   return {
     privateKey,
     publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-    fingerprint: fingerprintOf(publicKey)
+    fingerprint: fingerprintOf(publicKey),
   }
 }
 

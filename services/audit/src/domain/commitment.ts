@@ -1,5 +1,5 @@
-import { hash, randomBytes } from 'node:crypto'
-import { canonicalJson, type Json } from '@ashlar/platform/cdc'
+import { hash } from 'node:crypto'
+import { canonicalJson, type Json } from '@ashlar/kernel'
 import type { Draft, PersonalField } from './entry.ts'
 
 /** Stands in the hashed part for a value that is kept elsewhere, under the key of this person. */
@@ -11,26 +11,10 @@ export type Opening = { salt: string; value: Json }
 /** Openings of one entry that belong to one person, by `part.field`. */
 export type Openings = { person: string; fields: Record<string, Opening> }
 
-/** Salts of 16 random bytes in base64. Drawn many at once: one by one they cost more than the hash that needs them. */
-export const createSalts = (): (() => string) => {
-  let drawn = Buffer.alloc(0)
-  let used = 0
-  return () => {
-    if (used === drawn.length) {
-      drawn = randomBytes(4096)
-      used = 0
-    }
-    used += SALT_BYTES
-    return drawn.toString('base64', used - SALT_BYTES, used)
-  }
-}
-
-const SALT_BYTES = 16
-
 /** Binds the value to its entry and place: an opening proves nothing anywhere else. */
 export const commit = (entryId: string, place: string, person: string, { salt, value }: Opening): Commitment => ({
   $commitment: hash('sha256', canonicalJson([entryId, place, person, salt, value]), 'hex'),
-  person
+  person,
 })
 
 export const isCommitment = (value: unknown): value is Commitment =>
@@ -45,12 +29,13 @@ type Literal = { $literal: Json }
 const isMarked = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && ('$commitment' in value || '$literal' in value)
 
-const isLiteral = (value: unknown): value is Literal => typeof value === 'object' && value !== null && '$literal' in value
+const isLiteral = (value: unknown): value is Literal =>
+  typeof value === 'object' && value !== null && '$literal' in value
 
 const literal = <P extends Record<string, Json> | null>(values: P): P =>
   values && Object.values(values).some(isMarked)
     ? (Object.fromEntries(
-        Object.entries(values).map(([field, value]) => [field, isMarked(value) ? { $literal: value } : value])
+        Object.entries(values).map(([field, value]) => [field, isMarked(value) ? { $literal: value } : value]),
       ) as P)
     : values
 
@@ -64,7 +49,7 @@ export const protect = (draft: Draft, salt: () => string): { draft: Draft; openi
   const parts: Record<PersonalField['part'], Record<string, Json> | null> = {
     before: draft.before && { ...literal(draft.before) },
     after: draft.after && { ...literal(draft.after) },
-    context: { ...draft.context }
+    context: { ...draft.context },
   }
   const openings = new Map<string, Openings>()
   for (const personal of draft.personal) {
@@ -73,13 +58,13 @@ export const protect = (draft: Draft, salt: () => string): { draft: Draft; openi
     if (!part || value === null || value === undefined) continue
     const opening = { salt: salt(), value }
     part[personal.field] = commit(draft.id, placeOf(personal), personal.person, opening)
-    let own = openings.get(personal.person)
-    if (!own) openings.set(personal.person, (own = { person: personal.person, fields: {} }))
+    const own = openings.get(personal.person) ?? { person: personal.person, fields: {} }
     own.fields[placeOf(personal)] = opening
+    openings.set(personal.person, own)
   }
   return {
     draft: { ...draft, before: parts.before, after: parts.after, context: parts.context as Draft['context'] },
-    openings: [...openings.values()]
+    openings: [...openings.values()],
   }
 }
 
@@ -97,8 +82,12 @@ export const commitmentsOf = (entry: Protected): Map<string, Commitment> => {
 }
 
 /** The opening proves this commitment at this place. */
-export const proves = (entryId: string, place: string, { $commitment, person }: Commitment, opening: Opening): boolean =>
-  commit(entryId, place, person, opening).$commitment === $commitment
+export const proves = (
+  entryId: string,
+  place: string,
+  { $commitment, person }: Commitment,
+  opening: Opening,
+): boolean => commit(entryId, place, person, opening).$commitment === $commitment
 
 /** Puts values back where their openings are at hand, null where they are not: that person was erased. */
 export const reveal = <E extends Protected>(entry: E, openings: Readonly<Record<string, Opening>>): E => {
@@ -108,13 +97,13 @@ export const reveal = <E extends Protected>(entry: E, openings: Readonly<Record<
       Object.entries(values).map(([field, value]) =>
         isCommitment(value)
           ? [field, openings[placeOf({ part: name, field })]?.value ?? null]
-          : [field, isLiteral(value) ? value.$literal : value]
-      )
+          : [field, isLiteral(value) ? value.$literal : value],
+      ),
     ) as P)
   return {
     ...entry,
     before: part('before', entry.before),
     after: part('after', entry.after),
-    context: part('context', entry.context as unknown as Record<string, Json>) as unknown as E['context']
+    context: part('context', entry.context as unknown as Record<string, Json>) as unknown as E['context'],
   }
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { canonicalJson, type Json } from '@ashlar/platform/cdc'
+import { canonicalJson, type Json } from '@ashlar/kernel'
 
 export type Action = 'insert' | 'update' | 'delete' | 'truncate' | 'event' | 'snapshot' | 'gap'
 
@@ -70,7 +70,7 @@ export const textsOf = (entry: Pick<Entry, keyof Texts>): Texts => ({
   before: canonicalJson(entry.before),
   changed: canonicalJson(entry.changed),
   context: canonicalJson(entry.context),
-  source: canonicalJson(entry.source)
+  source: canonicalJson(entry.source),
 })
 
 /**

@@ -1,5 +1,4 @@
-import { type Json, uuidOf } from '@ashlar/platform/cdc'
-import { parseActor } from '@ashlar/platform/context'
+import { type Json, uuidOf } from '@ashlar/kernel'
 import type { Envelope } from '@ashlar/platform/events'
 import { contextOf } from './change-entry.ts'
 import type { Draft, EntryActor, PersonalField, Values } from './entry.ts'
@@ -20,7 +19,7 @@ export type EventRule = {
 export const entryOfEvent = (service: string, rule: EventRule, event: Envelope): Draft => {
   const data = (event.data ?? {}) as Record<string, Json>
   const person = textIn(data, rule.person)
-  const told = event.actor === undefined ? undefined : parseActor(event.actor)
+  const told = actorOf(event.actor)
   const actor: EntryActor =
     rule.byPerson && person !== undefined && told?.type !== 'user'
       ? { type: 'user', id: person }
@@ -41,10 +40,10 @@ export const entryOfEvent = (service: string, rule: EventRule, event: Envelope):
       traceparent: event.traceparent,
       ip,
       userAgent,
-      reason: textIn(data, 'reason')
+      reason: textIn(data, 'reason'),
     }),
     source: { epoch: event.source, lsn: null, txid: null, table: event.type, commitTime: event.time },
-    personal: person === undefined ? [] : personalFields(rule, person)
+    personal: person === undefined ? [] : personalFields(rule, person),
   }
 }
 
@@ -57,5 +56,11 @@ const textIn = (data: Record<string, Json>, field: string | undefined): string |
 const personalFields = (rule: EventRule, person: string): PersonalField[] => [
   ...(rule.personal ?? []).map((field) => ({ part: 'after' as const, field, person: indexable(person) })),
   { part: 'context', field: 'ip', person: indexable(person) },
-  { part: 'context', field: 'userAgent', person: indexable(person) }
+  { part: 'context', field: 'userAgent', person: indexable(person) },
 ]
+
+/** The actor of an envelope, `<type>:<id>`; undefined where it names none. */
+const actorOf = (text: string | undefined): EntryActor | undefined => {
+  const colon = text?.indexOf(':') ?? -1
+  return text === undefined || colon < 1 ? undefined : { type: text.slice(0, colon), id: text.slice(colon + 1) }
+}

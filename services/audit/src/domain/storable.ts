@@ -8,8 +8,9 @@ export const storable = (text: string): string => {
   const whole = text.includes('\0') ? text.replaceAll('\0', '\\u0000') : text
   return whole.isWellFormed()
     ? whole
-    : whole.replace(/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g, (lone) =>
-        `\\u${lone.charCodeAt(0).toString(16).toUpperCase()}`
+    : whole.replace(
+        /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g,
+        (lone) => `\\u${lone.charCodeAt(0).toString(16).toUpperCase()}`,
       )
 }
 

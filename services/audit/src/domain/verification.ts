@@ -1,4 +1,4 @@
-import { WITNESS_BYTES, witnessOf, type Checkpoint, FOREIGN_WITNESS } from './checkpoint.ts'
+import { type Checkpoint, FOREIGN_WITNESS, WITNESS_BYTES, witnessOf } from './checkpoint.ts'
 import { type Entry, GENESIS, hashOf } from './entry.ts'
 
 /**
@@ -76,7 +76,7 @@ const howItDiffers = async (
   entry: Entry,
   expected: Buffer,
   next: Entry | undefined,
-  expectedNext: Buffer | undefined
+  expectedNext: Buffer | undefined,
 ): Promise<BadReason> => {
   if (expected.equals(FOREIGN_WITNESS)) return 'inserted'
   const stored = witnessOf(entry.hash)
@@ -115,7 +115,7 @@ const createWitness = (checkpoints: AsyncIterable<Checkpoint>): Witness => {
       await advance(sequence)
       const [current, next] = [await rest.peek(0), await rest.peek(1)]
       return (current !== undefined && current.to >= sequence) || next !== undefined
-    }
+    },
   }
 }
 
@@ -144,6 +144,6 @@ const peekable = <T>(source: AsyncIterable<T>): Peekable<T> => {
     async next() {
       await peek(0)
       return ready.shift()
-    }
+    },
   }
 }

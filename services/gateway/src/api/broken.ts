@@ -32,12 +32,12 @@ export const createBrokenAnswer =
     const problem = renderProblem(gatewayErrors, refusal, { requestId, traceparent: newTraceparent() }, '')
     observer.broken({ requestId, status: problem.status, code: problem.code, ip: peer?.address ?? '' })
     const fields = [
-      ...SECURITY_HEADERS,
+      ...Object.entries(SECURITY_HEADERS),
       ...Object.entries(problem.headers),
       ['x-request-id', requestId],
-      ['content-length', String(problem.body.length)],
+      ['content-length', String(Buffer.byteLength(problem.body))],
       ['connection', 'close'],
     ]
     const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-    return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${head}\r\n${problem.body.toString('utf8')}`
+    return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${head}\r\n${problem.body}`
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { childTraceparent, newTraceparent } from '@ashlar/platform/context'
-import type { Authenticator, Caller } from '@ashlar/platform/http'
+import type { Authenticator, Caller, Progress } from '@ashlar/platform/http'
 import { type Limit, limitHeaders, type RateLimiter } from '@ashlar/platform/limits'
 import { DependencyUnavailable } from '@ashlar/platform/postgres'
 import type { Logger } from '@ashlar/platform/telemetry'
@@ -21,7 +21,7 @@ export type EdgeDeps = {
   hosts: HostGuard
   upstreams: Record<UpstreamName, Upstream>
   /** The gateway's own pages and endpoints, which count their requests themselves. */
-  own: (request: IncomingMessage, response: ServerResponse, passport: Passport) => void
+  own: (request: IncomingMessage, response: ServerResponse, passport: Passport) => Progress
   patterns: RoutePatterns
   authenticator: Authenticator
   /** Absent where limits are switched off. */
@@ -47,20 +47,20 @@ export const createEdge = (deps: EdgeDeps): Edge => {
   const open = (request: IncomingMessage, response: ServerResponse, peer: Peer): Exchange => {
     const { 'x-request-id': offered, traceparent: parent } = request.headers
     const requestId = typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID()
+    const traceparent = typeof parent === 'string' ? childTraceparent(parent) : newTraceparent()
     const exchange: Exchange = {
       request,
       response,
       peer,
       requestId,
-      traceparent: typeof parent === 'string' ? childTraceparent(parent) : newTraceparent(),
+      traceparent,
+      headers: { ...SECURITY_HEADERS, 'x-request-id': requestId, traceparent },
       startedAtMs: performance.now(),
       path: '',
       query: '',
       route: '(none)',
     }
-    for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value)
-    response.setHeader('x-request-id', requestId)
-    response.once('close', () => observer.finished(exchange))
+    response.on('close', () => observer.finished(exchange))
     return exchange
   }
 
@@ -80,11 +80,10 @@ export const createEdge = (deps: EdgeDeps): Edge => {
     return undefined
   }
 
-  const withinLimit = async ({ peer, response }: Exchange): Promise<GatewayRefusal | undefined> => {
+  const withinLimit = async ({ peer, headers }: Exchange): Promise<GatewayRefusal | undefined> => {
     if (!limits) return undefined
     const verdict = await limits.limiter.take(limits.perAddress, peer.network)
-    const headers = limitHeaders(limits.perAddress, verdict)
-    for (const name in headers) response.setHeader(name, headers[name] ?? '')
+    Object.assign(headers, limitHeaders(limits.perAddress, verdict))
     if (verdict.allowed) return undefined
     return { code: 'rate_limited', detail: 'Too many requests from this address. Retry-After says when to come back.' }
   }
@@ -115,10 +114,13 @@ export const createEdge = (deps: EdgeDeps): Edge => {
     request.headers.traceparent = traceparent
     if (request.headers.expect !== undefined && request.httpVersion === '1.1') response.writeContinue()
 
-    const passport = { ip: peer.address, requestId, traceparent, caller }
-    if (upstream !== 'gateway') return upstreams[upstream].forward(request, response, passport)
-    exchange.countedBelow = true
-    own(request, response, passport)
+    const passport = { ip: peer.address, requestId, traceparent, caller, headers: exchange.headers }
+    if (upstream !== 'gateway') {
+      exchange.below = upstreams[upstream].forward(request, response, passport)
+    } else {
+      exchange.own = true
+      exchange.below = own(request, response, passport)
+    }
   }
 
   const serve = async (exchange: Exchange): Promise<void> => {

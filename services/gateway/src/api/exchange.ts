@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { renderProblem } from '@ashlar/platform/http'
+import { type Progress, renderProblem } from '@ashlar/platform/http'
 import { type GatewayCode, gatewayErrors } from '../contract.ts'
 import type { Peer } from '../domain/address.ts'
 
@@ -10,6 +10,8 @@ export type Exchange = {
   readonly peer: Peer
   readonly requestId: string
   readonly traceparent: string
+  /** On its answer, whoever gives it. A service's own value of the same field wins. */
+  readonly headers: Record<string, string>
   readonly startedAtMs: number
   /** Canonical, without the query; empty until it is known, so that nothing hostile reaches a log. */
   path: string
@@ -18,9 +20,12 @@ export type Exchange = {
   /** Pattern of the route, the label of metrics. */
   route: string
   userId?: string
+  /** The code that the gateway refused with. */
   code?: string
-  /** The gateway's own endpoints count their requests themselves. */
-  countedBelow?: true
+  /** What whoever it was handed on to makes of it. */
+  below?: Progress
+  /** Handed on to the gateway's own endpoints, which know the route and count their requests themselves. */
+  own?: true
 }
 
 export type GatewayRefusal = { code: GatewayCode; detail?: string; headers?: Record<string, string> }
@@ -31,6 +36,6 @@ export const refuse = (exchange: Exchange, refusal: GatewayRefusal): void => {
   const { response } = exchange
   if (response.headersSent || response.destroyed) return
   const { status, headers, body } = renderProblem(gatewayErrors, refusal, exchange, exchange.path)
-  response.writeHead(status, { ...headers, traceparent: exchange.traceparent, 'content-length': body.length })
+  response.writeHead(status, { ...exchange.headers, ...headers, 'content-length': Buffer.byteLength(body) })
   response.end(body)
 }

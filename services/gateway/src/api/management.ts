@@ -18,8 +18,8 @@ export const createManagement =
   ({ own, metrics, metricsType }: Deps) =>
   (request: IncomingMessage, response: ServerResponse): void => {
     const path = (request.url ?? '').split('?', 1)[0] ?? ''
-    const end = (status: number, headers: Record<string, string>, body: string | Buffer): void => {
-      response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+    const end = (status: number, headers: Record<string, string>, body: string): void => {
+      response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': Buffer.byteLength(body) })
       response.end(body)
     }
     const refuse = (code: GatewayCode): void => {
@@ -28,10 +28,9 @@ export const createManagement =
       end(status, { ...headers, 'x-request-id': about.requestId }, body)
     }
 
-    for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value)
     if (!loopbackHosts(request.headers.host)) refuse('host_unknown')
     else if (request.method !== 'GET' && request.method !== 'HEAD') refuse('method_not_allowed')
-    else if (HEALTH.test(path)) own.handle(request, response)
+    else if (HEALTH.test(path)) own.handle(request, response, { headers: SECURITY_HEADERS })
     else if (path !== '/metrics') refuse('not_found')
     else {
       metrics().then(

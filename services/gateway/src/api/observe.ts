@@ -1,9 +1,7 @@
 import { traceIdOf } from '@ashlar/platform/context'
+import { createRequestMetrics, methodLabel } from '@ashlar/platform/http'
 import type { Logger, Metrics } from '@ashlar/platform/telemetry'
 import type { Exchange } from './exchange.ts'
-
-const LABELS = ['method', 'route', 'status'] as const
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 export type Observer = {
   /** Once per request, after its answer has gone or its connection broke. */
@@ -14,33 +12,17 @@ export type Observer = {
 
 /** The one log line and the metrics of each request that passes the gateway; label values are patterns, never input. */
 export const createObserver = (metrics: Metrics, log: Logger): Observer => {
-  const requests = metrics.counter('http_requests_total', 'Requests that were answered.', LABELS)
-  const errors = metrics.counter(
-    'http_errors_total',
-    'Requests that were answered with a status of 400 or more.',
-    LABELS,
-  )
-  const durations = metrics.histogram(
-    'http_request_duration_seconds',
-    'Time from the arrival of the header to the end of the answer.',
-    LABELS,
-  )
-
-  const count = (method: string, route: string, status: number, seconds: number): void => {
-    const labels = { method: METHODS.has(method) ? method : '_OTHER', route, status: String(status) }
-    requests.inc(labels)
-    durations.observe(labels, seconds)
-    if (status >= 400) errors.inc(labels)
-  }
+  const count = createRequestMetrics(metrics)
 
   return {
     finished: (exchange) => {
-      const { request, response, route, path } = exchange
+      const { request, response, path, below, own } = exchange
       const durationMs = performance.now() - exchange.startedAtMs
       // 499: the client went away before it had its answer.
       const status = response.writableFinished ? response.statusCode : 499
-      const method = METHODS.has(request.method ?? '') ? (request.method ?? '') : '_OTHER'
-      if (!exchange.countedBelow) count(method, route, status, durationMs / 1000)
+      const method = methodLabel(request.method ?? '')
+      const route = own && below ? openApiPath(below.route) : exchange.route
+      if (!own) count(method, route, status, durationMs / 1000)
       log.info(
         {
           correlationId: exchange.requestId,
@@ -53,7 +35,7 @@ export const createObserver = (metrics: Metrics, log: Logger): Observer => {
           status,
           duration: `${Math.round(durationMs)}ms`,
           ip: exchange.peer.address,
-          code: exchange.code,
+          code: exchange.code ?? below?.code,
         },
         'request',
       )
@@ -64,3 +46,6 @@ export const createObserver = (metrics: Metrics, log: Logger): Observer => {
     },
   }
 }
+
+/** A pattern of the gateway's own router in the spelling of all others: `/health/:service` is `/health/{service}`. */
+const openApiPath = (pattern: string): string => pattern.replace(/:(\w+)/g, '{$1}')

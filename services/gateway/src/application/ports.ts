@@ -1,8 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Caller, HealthReport } from '@ashlar/platform/http'
+import type { Caller, HealthReport, Progress } from '@ashlar/platform/http'
 
 /** What the gateway decided about a request; a service believes it because it comes from here. */
-export type Passport = { ip: string; requestId: string; traceparent: string; caller?: Caller }
+export type Passport = {
+  ip: string
+  requestId: string
+  traceparent: string
+  caller?: Caller
+  /** For the answer, where the service has no value of its own. */
+  headers?: Readonly<Record<string, string>>
+}
 
 /** A small request that the gateway makes itself, for a page. */
 export type OwnCall = { method: 'GET' | 'POST'; path: string; body?: unknown; passport: Passport }
@@ -11,10 +18,10 @@ export type OwnAnswer = { status: number; body: unknown }
 /**
  * A service behind the gateway. `forward` hands over a request on which everything is decided: `url` is the canonical
  * target, the identity fields are gone, the body is unread. From there on the upstream alone writes the response, and
- * always ends it.
+ * always ends it; what it answers tells the gateway's log line about it. The upstream writes none of its own.
  */
 export type Upstream = {
-  forward(request: IncomingMessage, response: ServerResponse, passport: Passport): void
+  forward(request: IncomingMessage, response: ServerResponse, passport: Passport): Progress
   call(request: OwnCall): Promise<OwnAnswer>
   health(): Promise<HealthReport>
   /** The reason why it should get no traffic now; undefined when it should. */

@@ -11,7 +11,7 @@ export const SERVED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
 const MAX_FIELDS = 100
 /** Fields of which a second one means that two readers may believe different things. */
-const SINGLE = new Map([
+const SINGLE: ReadonlyMap<number, string> = new Map([
   [4, 'host'],
   [13, 'authorization'],
 ])

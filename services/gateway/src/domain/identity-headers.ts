@@ -1,7 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http'
-
 /** Fields in which proxies tell a server who the caller is, or where he comes from. Only this gateway may say so. */
-const NAMES = new Set([
+const NAMES: ReadonlySet<string> = new Set([
   'ashlar-claims',
   'forwarded',
   'from',
@@ -65,7 +63,7 @@ export const claimsIdentity = (name: string): boolean => {
  * Removes such fields from a request, in both forms that Node keeps. Answers whether there were any, so that the
  * usual request pays for one look at each name only.
  */
-export const dropIdentityHeaders = (request: { headers: IncomingHttpHeaders; rawHeaders: string[] }): boolean => {
+export const dropIdentityHeaders = (request: { headers: Record<string, unknown>; rawHeaders: string[] }): boolean => {
   let dropped = false
   for (const name in request.headers) {
     if (!claimsIdentity(name)) continue

@@ -3,7 +3,7 @@ import type { Upstream } from '../application/ports.ts'
 
 /** A service of this process: a function call, no socket. */
 export const createInProcessUpstream = (http: HttpServer): Upstream => ({
-  forward: (request, response, passport) => http.handle(request, response, passport),
+  forward: (request, response, passport) => http.handle(request, response, { ...passport, logged: true }),
 
   call: async ({ method, path, body, passport }) => {
     const answer = await http.fastify.inject({

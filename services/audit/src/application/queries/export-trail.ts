@@ -1,5 +1,5 @@
 import { createPublicKey, sign, verify } from 'node:crypto'
-import { canonicalJson } from '@ashlar/platform/cdc'
+import { canonicalJson } from '@ashlar/kernel'
 import type { Checkpoint, Signer } from '../../domain/checkpoint.ts'
 import type { Entry } from '../../domain/entry.ts'
 import type { Trail } from './verify-trail.ts'
@@ -23,7 +23,14 @@ const signedPart = ({ signature: _, ...rest }: ExportHeader): Buffer => Buffer.f
 
 export const signHeader = (signer: Signer, about: Pick<ExportHeader, 'exportedAt' | 'chains'>): ExportHeader => {
   const { publicKey, fingerprint, privateKey } = signer
-  const header: ExportHeader = { kind: 'header', format: 'ashlar-trail-1', publicKey, fingerprint, ...about, signature: '' }
+  const header: ExportHeader = {
+    kind: 'header',
+    format: 'ashlar-trail-1',
+    publicKey,
+    fingerprint,
+    ...about,
+    signature: '',
+  }
   return { ...header, signature: sign(null, signedPart(header), privateKey).toString('base64') }
 }
 
@@ -38,7 +45,7 @@ export const isGenuineHeader = (header: ExportHeader, publicKey: string): boolea
 /** The lines of an export: header, then chain by chain the entries and, behind them, their checkpoints. */
 export async function* exportLines(
   header: ExportHeader,
-  trail: Pick<Trail, 'entries' | 'checkpoints'>
+  trail: Pick<Trail, 'entries' | 'checkpoints'>,
 ): AsyncGenerator<{ line: string; entry: boolean }> {
   const write = (line: ExportLine) => `${canonicalJson(line)}\n`
   yield { line: write(header), entry: false }

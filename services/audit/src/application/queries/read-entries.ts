@@ -17,6 +17,6 @@ export const readEntries =
     const opened = await persons.open(entries)
     return {
       entries: entries.map((entry) => reveal(entry, opened.get(entry.id)?.fields ?? {})),
-      next: last && { recordedAt: last.recordedAt, id: last.id }
+      next: last && { recordedAt: last.recordedAt, id: last.id },
     }
   }

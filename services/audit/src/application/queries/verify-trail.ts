@@ -47,12 +47,13 @@ export const verifyTrail = async (trail: Trail, { publicKey, onProgress }: Verif
       }),
       signedThrough: trail.signedThrough(chain) ?? 0,
       personalIntact: trail.personalOf && ((entry) => personalIntact(entry, personal)),
-      onChecked: onProgress && ((count) => onProgress(before + count))
+      onChecked: onProgress && ((count) => onProgress(before + count)),
     })
     checked = before + verdict.checked
     const length = trail.length?.(chain) ?? 0
     if (!verdict.bad && verdict.checked < length) verdict.bad = { sequence: verdict.checked + 1, reason: 'truncated' }
-    const bad = verdict.bad ?? (altered === undefined ? null : { sequence: altered, reason: 'checkpoint_altered' as const })
+    const bad =
+      verdict.bad ?? (altered === undefined ? null : { sequence: altered, reason: 'checkpoint_altered' as const })
     if (bad) return { valid: false, checked, firstBad: { chain, ...bad } }
   }
   return { valid: true, checked, firstBad: null }
@@ -73,7 +74,10 @@ const personalIntact = (entry: Entry, opened: Map<string, OpenedFields>): boolea
 
 const PAGE = 500
 
-async function* inPages(entries: AsyncIterable<Entry>, prepare: (page: Entry[]) => Promise<void>): AsyncGenerator<Entry> {
+async function* inPages(
+  entries: AsyncIterable<Entry>,
+  prepare: (page: Entry[]) => Promise<void>,
+): AsyncGenerator<Entry> {
   let page: Entry[] = []
   for await (const entry of entries) {
     page.push(entry)
@@ -93,9 +97,12 @@ async function* inPages(entries: AsyncIterable<Entry>, prepare: (page: Entry[]) 
 async function* genuine(
   copies: AsyncIterable<Checkpoint>[],
   key: KeyObject,
-  onAltered: (from: number) => void
+  onAltered: (from: number) => void,
 ): AsyncGenerator<Checkpoint> {
-  const readers = copies.map((copy) => ({ iterator: copy[Symbol.asyncIterator](), current: undefined as Checkpoint | undefined }))
+  const readers = copies.map((copy) => ({
+    iterator: copy[Symbol.asyncIterator](),
+    current: undefined as Checkpoint | undefined,
+  }))
   const advance = async (reader: (typeof readers)[number]) => {
     const { value, done } = await reader.iterator.next()
     reader.current = done ? undefined : value
@@ -112,7 +119,8 @@ async function* genuine(
       while (reader.current && reader.current.number <= number) {
         const candidate = reader.current
         const repeats = last !== undefined && candidate.number <= last.number
-        const follows = last === undefined || candidate.number !== last.number + 1 || candidate.previous === checkpointHash(last)
+        const follows =
+          last === undefined || candidate.number !== last.number + 1 || candidate.previous === checkpointHash(last)
         if (!isGenuine(candidate, key) || !follows) onAltered(candidate.from)
         else if (!repeats) found ??= candidate
         await advance(reader)

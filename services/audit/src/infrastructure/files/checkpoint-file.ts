@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
-import { canonicalJson } from '@ashlar/platform/cdc'
+import { canonicalJson } from '@ashlar/kernel'
 import type { CheckpointWitness } from '../../application/ports.ts'
 import type { Checkpoint } from '../../domain/checkpoint.ts'
 
@@ -22,7 +22,8 @@ export async function* linesOf(path: string): AsyncGenerator<string> {
 export const parseCheckpoint = (line: string): Checkpoint | undefined => {
   try {
     const value = JSON.parse(line) as Partial<Checkpoint> | null
-    if (typeof value?.chain !== 'string' || typeof value.signature !== 'string' || typeof value.witness !== 'string') return
+    if (typeof value?.chain !== 'string' || typeof value.signature !== 'string' || typeof value.witness !== 'string')
+      return
     if (![value.number, value.from, value.to].every((it) => Number.isSafeInteger(it) && (it as number) > 0)) return
     return value as Checkpoint
   } catch {

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { exportLines, type ExportHeader, isGenuineHeader } from '../../application/queries/export-trail.ts'
+import { type ExportHeader, exportLines, isGenuineHeader } from '../../application/queries/export-trail.ts'
 import { type Trail, type VerifyResult, verifyTrail } from '../../application/queries/verify-trail.ts'
 import type { Checkpoint } from '../../domain/checkpoint.ts'
 import type { Entry } from '../../domain/entry.ts'
@@ -10,7 +10,7 @@ export const writeExport = async (
   path: string,
   header: ExportHeader,
   trail: Pick<Trail, 'entries' | 'checkpoints'>,
-  onProgress?: (entries: number) => void
+  onProgress?: (entries: number) => void,
 ): Promise<number> => {
   const file = await open(path, 'w', 0o600)
   let entries = 0
@@ -57,12 +57,12 @@ export const verifyExport = async (path: string, options: VerifyExportOptions = 
       checkpoints: (chain) => [
         readExportedCheckpoints(path, chain),
         // Later ones vouch for what came after the export.
-        ...(checkpointsFile ? [upTo(length(chain), readCheckpoints(checkpointsFile, chain))] : [])
+        ...(checkpointsFile ? [upTo(length(chain), readCheckpoints(checkpointsFile, chain))] : []),
       ],
       signedThrough: () => Number.POSITIVE_INFINITY,
-      length
+      length,
     },
-    { publicKey, onProgress }
+    { publicKey, onProgress },
   )
 }
 

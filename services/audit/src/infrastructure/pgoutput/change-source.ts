@@ -26,7 +26,7 @@ export const createPgoutputSource = ({ service, ...options }: PgoutputSourceOpti
     async stop() {
       await reader?.stop()
       reader = undefined
-    }
+    },
   }
 }
 
@@ -36,5 +36,5 @@ const IDLE = {
   silentSeconds: 0,
   retainedBytes: undefined,
   retainedShare: undefined,
-  error: undefined
+  error: undefined,
 }

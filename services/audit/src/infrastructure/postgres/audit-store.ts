@@ -1,4 +1,4 @@
-import { canonicalJson, type Position } from '@ashlar/platform/cdc'
+import type { Position } from '@ashlar/platform/cdc'
 import { serviceContext } from '@ashlar/platform/context'
 import type { Database, PlatformTx, UnitOfWork } from '@ashlar/platform/postgres'
 import type { Runtime } from '@ashlar/platform/runtime'
@@ -79,10 +79,10 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
             from_sequence: BigInt(from),
             to_sequence: BigInt(to),
             witness_hash: witnessHash,
-            witness: Buffer.from(witness, 'base64')
+            witness: Buffer.from(witness, 'base64'),
           })
           .onConflict((conflict) => conflict.doNothing())
-          .execute()
+          .execute(),
       )
     },
 
@@ -98,7 +98,7 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
           .insertInto('person_keys')
           .values(keys.map(({ person, wrapped }) => ({ person, wrapped, erased_at: null })))
           .onConflict((conflict) => conflict.doNothing())
-          .execute()
+          .execute(),
       )
     },
 
@@ -155,7 +155,7 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
         .orderBy('number', 'desc')
         .execute()
       return rows.map(toCheckpoint)
-    }
+    },
   }
 }
 
@@ -179,7 +179,9 @@ const insertEntries = async (tx: Kysely<AuditDatabase>, links: readonly Link[]):
       string_to_array(${json('changed')}, E'\n')::jsonb[], string_to_array(${json('actor')}, E'\n')::jsonb[],
       string_to_array(${json('context')}, E'\n')::jsonb[], string_to_array(${json('source')}, E'\n')::jsonb[],
       string_to_array(${lines((it) => it.recordedAt)}, E'\n')::timestamptz[],
-      string_to_array(${lines((it) => it.previousHash)}, E'\n'), string_to_array(${lines((it) => it.hash)}, E'\n'))`.execute(tx)
+      string_to_array(${lines((it) => it.previousHash)}, E'\n'), string_to_array(${lines((it) => it.hash)}, E'\n'))`.execute(
+    tx,
+  )
 }
 
 const insertSealed = async (tx: Kysely<AuditDatabase>, sealed: readonly SealedFields[]): Promise<void> => {
@@ -190,7 +192,11 @@ const insertSealed = async (tx: Kysely<AuditDatabase>, sealed: readonly SealedFi
       ${sealed.map((it) => it.sealed.toString('base64'))}::text[]) AS rows (entry_id, person, sealed)`.execute(tx)
 }
 
-const savePosition = async (tx: Kysely<AuditDatabase>, chain: string, { epoch, lsn, phase }: Position): Promise<void> => {
+const savePosition = async (
+  tx: Kysely<AuditDatabase>,
+  chain: string,
+  { epoch, lsn, phase }: Position,
+): Promise<void> => {
   await tx
     .insertInto('positions')
     .values({ chain, epoch, lsn, phase })

@@ -7,7 +7,7 @@ import { ENTRY_COLUMNS, recordedAt, toEntry } from './rows.ts'
 /** One page by (recorded_at, id); each filter alone has an index that is in this order. */
 export const listEntries = async (
   db: Kysely<AuditDatabase>,
-  { filter, order, after, limit }: EntryPage
+  { filter, order, after, limit }: EntryPage,
 ): Promise<Entry[]> => {
   const direction = order === 'newest' ? 'desc' : 'asc'
   let query = db.selectFrom('entries').select(ENTRY_COLUMNS).select(recordedAt.as('recorded_at'))
@@ -15,7 +15,7 @@ export const listEntries = async (
   if (after) {
     const place = sql`(${after.recordedAt}::timestamptz, ${after.id}::uuid)`
     query = query.where(
-      order === 'newest' ? sql<SqlBool>`(recorded_at, id) < ${place}` : sql<SqlBool>`(recorded_at, id) > ${place}`
+      order === 'newest' ? sql<SqlBool>`(recorded_at, id) < ${place}` : sql<SqlBool>`(recorded_at, id) > ${place}`,
     )
   }
   const rows = await query.orderBy('entries.recorded_at', direction).orderBy('id', direction).limit(limit).execute()
@@ -30,7 +30,7 @@ const conditions = ({ actor, action, entity, entityId, service, requestId, from,
   ...(service === undefined ? [] : [sql<SqlBool>`service = ${service}`]),
   ...(requestId === undefined ? [] : [sql<SqlBool>`context ->> 'requestId' = ${requestId}`]),
   ...(from === undefined ? [] : [sql<SqlBool>`recorded_at >= ${from}::timestamptz`]),
-  ...(to === undefined ? [] : [sql<SqlBool>`recorded_at < ${to}::timestamptz`])
+  ...(to === undefined ? [] : [sql<SqlBool>`recorded_at < ${to}::timestamptz`]),
 ]
 
 const TYPED_ACTOR = /^(user|anonymous|service|cli|provider|database):(.*)$/s

@@ -27,7 +27,7 @@ export const ENTRY_COLUMNS = [
   'context',
   'source',
   'previous_hash',
-  'hash'
+  'hash',
 ] as const
 
 /** Trusts nothing: a row that was tampered with must come out as it is, to be found. */
@@ -47,7 +47,7 @@ export const toEntry = (row: EntryRow): Entry => ({
   source: row.source as Entry['source'],
   recordedAt: row.recorded_at,
   previousHash: row.previous_hash,
-  hash: row.hash
+  hash: row.hash,
 })
 
 export const toCheckpoint = (row: Selectable<AuditDatabase['checkpoints']>): Checkpoint => ({
@@ -61,5 +61,5 @@ export const toCheckpoint = (row: Selectable<AuditDatabase['checkpoints']>): Che
   at: row.at,
   key: row.key,
   signature: row.signature,
-  witness: row.witness.toString('base64')
+  witness: row.witness.toString('base64'),
 })

@@ -1,0 +1,2 @@
+// Planted: chance in a domain
+export const roll = (): number => Math.ceil(Math.random() * 6)
