@@ -100,4 +100,11 @@ const explain = async (name: string, command: Command, error: unknown): Promise<
   return error instanceof ClusterUnavailable ? EXIT.configuration : EXIT.notSo
 }
 
+// `ashlar config print | head` closes the pipe early. That is no failure: the command goes on and its exit code stands.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+}
+
 process.exitCode = await run(process.argv.slice(2))

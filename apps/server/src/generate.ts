@@ -6,13 +6,14 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { auditErrors, auditRoutes } from '@ashlar/audit/contract'
 import { authErrors, authEvents, authRoutes } from '@ashlar/auth/contract'
+import { openApiOf } from '@ashlar/gateway'
 import { devRoutes, gatewayErrors, gatewayRoutes } from '@ashlar/gateway/contract'
 import { notificationsErrors, notificationsRoutes } from '@ashlar/notifications/contract'
 import { paymentsErrors, paymentsEvents, paymentsRoutes } from '@ashlar/payments/contract'
 import { deadLetterDiscarded } from '@ashlar/platform/bus'
 import { configurationReference, envExample } from '@ashlar/platform/config'
 import { commonErrors, type ErrorTable, type Routes } from '@ashlar/platform/contract'
-import { buildOpenApi, mergeOpenApi } from '@ashlar/platform/http'
+import { buildOpenApi } from '@ashlar/platform/http'
 import { z } from 'zod'
 import { SETTINGS } from './config.ts'
 
@@ -61,15 +62,10 @@ ${sections.join('\n\n')}
 `
 }
 
-const openApi = (): string =>
-  JSON.stringify(
-    mergeOpenApi(
-      { title: 'Ashlar', version: '1' },
-      contracts.map((contract) => buildOpenApi(contract)),
-    ),
-    null,
-    2,
-  )
+const openApi = (): string => {
+  const documents = contracts.map((contract) => ({ service: contract.service, document: buildOpenApi(contract) }))
+  return JSON.stringify(openApiOf(documents, 'http://localhost:3000'), null, 2)
+}
 
 const files: readonly [string, () => string][] = [
   ['docs/generated/openapi.json', () => `${openApi()}\n`],

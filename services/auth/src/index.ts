@@ -78,6 +78,7 @@ const compose = async (options: AuthOptions, database: Database<AuthTables>): Pr
     runtime,
     service,
     repositories: createRepositories({ newId, tokenSeconds: settings.accessTokenSeconds }),
+    onAppended: () => relay.wake(),
   })
   const signingKeys = await context.run(serviceContext(service), () =>
     openSigningKeys({ db: database.db, unitOfWork: store, keys, names, clock }),
@@ -101,7 +102,7 @@ const compose = async (options: AuthOptions, database: Database<AuthTables>): Pr
     resetMs: settings.resetHours * HOUR,
   }
   const useCases = createVerbs({
-    unitOfWork: announcing(store, { broadcast, wake: () => relay.wake() }),
+    unitOfWork: announcing(store, broadcast),
     accounts: createAccountReads(database.db),
     passwords: await createArgon2Passwords(queue),
     tokens: createOpaqueTokens(),

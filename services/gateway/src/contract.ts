@@ -63,6 +63,50 @@ export const gatewayRoutes = {
   }),
 }
 
+const ready = z.object({ status: z.literal('ok') })
+const unready = z.object({ status: z.enum(['unready', 'starting']), reason: z.string() })
+const health = serviceHealth.extend({ services: z.record(z.string(), serviceHealth) })
+
+/** What each server has without being told to, as the gateway answers it: for the OpenAPI document alone. */
+export const operationalRoutes = {
+  livez: defineRoute({
+    method: 'GET',
+    path: '/livez',
+    summary: 'Whether the process answers',
+    access: 'public',
+    responses: { 200: ready },
+  }),
+  readyz: defineRoute({
+    method: 'GET',
+    path: '/readyz',
+    summary: 'Whether it should get traffic now',
+    access: 'public',
+    responses: { 200: ready, 503: unready },
+  }),
+  startupz: defineRoute({
+    method: 'GET',
+    path: '/startupz',
+    summary: 'Whether it was ready once',
+    access: 'public',
+    responses: { 200: ready, 503: unready },
+  }),
+  health: defineRoute({
+    method: 'GET',
+    path: '/health',
+    summary: 'Health of every service and its dependencies',
+    access: 'public',
+    responses: { 200: health, 503: health },
+  }),
+  metrics: defineRoute({
+    method: 'GET',
+    path: '/metrics',
+    summary: 'Metrics of all services in the text format of Prometheus; not public in production',
+    access: 'public',
+    responses: { 200: content('text/plain; version=0.0.4; charset=utf-8') },
+    errors: ['not_found'],
+  }),
+}
+
 /** Served in development and test, to callers on the same machine. */
 export const devRoutes = {
   mailboxPage: defineRoute({

@@ -68,19 +68,38 @@ describe('gateway', () => {
       ['bad', 'access_token_invalid'],
       ['stale', 'access_token_stale'],
       ['', 'access_token_invalid'],
-    ])('the token "%s" is refused before any service sees it, also on a public route', async (token, code) => {
+    ])('the token "%s" is refused before any service sees it', async (token, code) => {
       const before = rig.seen.length
-      const response = await get('/payments', { headers: { authorization: `bearer ${token}` } })
+      const response = await get('/auth/validate', { headers: { authorization: `bearer ${token}` } })
       expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer error="invalid_token"'])
-      expect(await json(response)).toMatchObject({ code, instance: '/payments', type: `urn:ashlar:problem:${code}` })
+      expect(await json(response)).toMatchObject({
+        code,
+        instance: '/auth/validate',
+        type: `urn:ashlar:problem:${code}`,
+      })
       expect(rig.seen.length).toBe(before)
     })
 
+    test.each(['bad', 'stale', 'unsure', 'crash', 'good'])(
+      'on a public route the token "%s" is neither asked about nor believed',
+      async (token) => {
+        expect((await get('/payments', bearer(token))).status).toBe(200)
+        const logged = async () => rig.logs.filter(({ path }) => path === '/payments').at(-1)
+        expect(await logged()).not.toHaveProperty('userId')
+        const head = await get('/.well-known/jwks.json', { ...bearer(token), method: 'HEAD' })
+        expect(head.status).toBe(200)
+      },
+    )
+
+    test('a path that no route has is not public', async () => {
+      expect((await get('/payments/a/b', bearer('bad'))).status).toBe(401)
+    })
+
     test('a token that cannot be judged now is neither taken nor refused for good', async () => {
-      const unsure = await get('/payments', bearer('unsure'))
+      const unsure = await get('/auth/validate', bearer('unsure'))
       expect([unsure.status, unsure.headers.get('retry-after')]).toEqual([503, expect.stringMatching(/^\d+$/)])
       expect(await json(unsure)).toMatchObject({ code: 'dependency_unavailable' })
-      const crash = await get('/payments', bearer('crash'))
+      const crash = await get('/auth/validate', bearer('crash'))
       expect([crash.status, await crash.text()]).toEqual([500, expect.not.stringContaining('secret cause')])
     })
 
@@ -214,12 +233,40 @@ describe('gateway', () => {
       expect((await count()) - before).toBe(1)
     })
 
+    test.each([
+      ['/livez', '/livez'],
+      ['/health/payments', '/health/{service}'],
+      ['/dev/mailbox/messages?limit=1', '/dev/mailbox/messages'],
+      ['/metrics', '/metrics'],
+      ['/health/a/b', '(none)'],
+    ])('the log line of %s has the route %s, and there is one line', async (path, route) => {
+      const requestId = `route-${Math.random()}`
+      await get(path, { headers: { 'x-request-id': requestId } })
+      await expect
+        .poll(() => rig.logs.filter((line) => line.correlationId === requestId))
+        .toEqual([expect.objectContaining({ service: 'gateway-service', route, message: 'request' })])
+    })
+
+    test('what a service refused with stands in the log line of the gateway', async () => {
+      await get('/auth/validate', { headers: { 'x-request-id': 'refused-1' } })
+      await expect
+        .poll(() => rig.logs.filter((line) => line.correlationId === 'refused-1'))
+        .toEqual([expect.objectContaining({ code: 'access_token_invalid', status: 401 })])
+    })
+
     test('one OpenAPI document: all routes, every reference resolves, equal names of unequal shapes kept apart', async () => {
       const document = (await json(await get('/openapi.json'))) as OpenApi
       const text = JSON.stringify(document)
       expect(document.openapi).toBe('3.1.0')
       expect(Object.keys(document.paths)).toEqual(
-        expect.arrayContaining(['/auth/validate', '/payments/{id}', '/health/{service}', '/dev/mailbox/messages']),
+        expect.arrayContaining([
+          '/auth/validate',
+          '/payments/{id}',
+          '/health/{service}',
+          '/readyz',
+          '/metrics',
+          '/dev/mailbox/messages',
+        ]),
       )
       const schemas = Object.keys(document.components.schemas)
       const references = [...text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name)

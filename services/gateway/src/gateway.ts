@@ -9,7 +9,7 @@ import { createManagement } from './api/management.ts'
 import { createObserver } from './api/observe.ts'
 import { createOwnServer } from './api/own-server.ts'
 import type { DevTools, Passport, Upstream } from './application/ports.ts'
-import { mergedOpenApi, routesOf } from './application/queries/openapi.ts'
+import { openApiOf, routesOf } from './application/queries/openapi.ts'
 import { mergeExpositions } from './domain/expositions.ts'
 import { createHostGuard } from './domain/hosts.ts'
 import { UPSTREAM_NAMES, type UpstreamName } from './domain/prefixes.ts'
@@ -67,14 +67,14 @@ export const createGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     metricsPublic: settings.metricsPublic || !production,
     metrics,
     openapi: () => openapi,
-    serves: (method, path) => patterns(method, path) === path,
+    serves: (method, path) => patterns(method, path)?.path === path,
     passportOf: (request) =>
       passports.get(request.raw) ?? { ip: '', requestId: request.id, traceparent: newTraceparent() },
     dev: production ? undefined : deps.dev,
   })
 
   // Two services that claim one path are a mistake of the composition: found here, not by the first reader.
-  openapi = mergedOpenApi([{ service: 'gateway', document: own.openapi() }, ...documents], publicUrl)
+  openapi = openApiOf([{ service: 'gateway', document: own.openapi() }, ...documents], publicUrl)
 
   const limiter = createMemoryLimiter()
   const edge = createEdge({

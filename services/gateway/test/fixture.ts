@@ -74,7 +74,6 @@ export const fakeServices = async (runtime: Runtime): Promise<FakeServices> => {
       runtime,
       errors,
       authenticator,
-      accessLog: false,
       health: {
         database: async () => {
           if (down.has(service)) throw new Error('no route to host')

@@ -78,7 +78,7 @@ export const createPayments = async (options: PaymentsOptions): Promise<Payments
     runtime,
     databaseUrl,
     max: settings.databaseConnections,
-    afterCommit: () => relay.wake(),
+    onAppended: () => relay.wake(),
   })
   const store: PaymentStore = postgres
   const { db } = postgres.database

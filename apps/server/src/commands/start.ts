@@ -1,3 +1,4 @@
+import { createLogDestination } from '@ashlar/platform/telemetry'
 import { loadConfiguration } from '../config.ts'
 import { startServer } from '../main.ts'
 import { type Command, EXIT } from './command.ts'
@@ -17,7 +18,8 @@ SIGTERM or Ctrl-C: every accepted request is answered, then everything is closed
 is 0. A second signal, more than a second later, ends at once.`,
   run: async (io) => {
     const configuration = loadConfiguration(io.env)
-    const runtime = await runtimeOf(configuration, { level: configuration.core.logLevel })
+    const logs = createLogDestination(1)
+    const runtime = await runtimeOf(configuration, { level: configuration.core.logLevel, destination: logs })
     const log = runtime.logger('gateway')
 
     let firstSignalAt: number | undefined
@@ -42,6 +44,7 @@ is 0. A second signal, more than a second later, ends at once.`,
     log.info({ reason }, 'stopping')
     await running.stop()
     log.info({}, 'stopped')
+    logs.close()
     return EXIT.done
   },
 }

@@ -6,7 +6,7 @@ export type Bus = {
   publish(envelopes: readonly Envelope[]): Promise<void>
   /**
    * A named reader with a position of its own; a new one begins with the oldest event that is kept. Events of one
-   * subject are handled one after the other, those of different subjects in parallel (`concurrency`, 8). A handler
+   * subject are handled one after the other, those of different subjects in parallel (`concurrency`, 16). A handler
    * that throws is tried again with growing delays; meanwhile later events of that subject wait, others flow. After
    * the last try the event is a dead letter, and its subject waits until it is redriven or discarded.
    * Of several readers with one name, in one process or in many, one is active and the others stand by.
@@ -25,6 +25,8 @@ export type SubscribeOptions = {
   /** May see an event again after a crash: its effects are made once by the inbox (`consume`). */
   handle: (event: Envelope) => Promise<void>
   concurrency?: number
+  /** A handler that takes longer has failed, as if it had thrown; whatever it still does is not waited for (60,000). */
+  timeoutMs?: number
 }
 
 export type Subscription = {

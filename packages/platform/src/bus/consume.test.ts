@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { sampleMigrations } from '../../test/sample.ts'
 import { type ExecutionContext, traceIdOf } from '../context/index.ts'
@@ -97,4 +98,29 @@ test('effects and the row of the inbox commit together: a throw leaves neither, 
     { event_id: event.id },
     { event_id: last.id },
   ])
+})
+
+test('a handler that lets its transaction idle too long has failed: no outage, but a try that counts', async () => {
+  let tries = 0
+  await consume({
+    bus,
+    unitOfWork: unitOfWork(),
+    runtime,
+    service: 'auth',
+    name: 'idler',
+    types: ['three.happened.v1'],
+    handle: async (_event, tx) => {
+      tries += 1
+      await sql`SET LOCAL idle_in_transaction_session_timeout = '50ms'`.execute(tx.db)
+      await new Promise(() => {})
+    },
+  })
+  await bus.publish([eventOf('three.happened.v1')])
+  const [letter] = await eventually(async () => {
+    const letters = await bus.deadLetters.list()
+    expect(letters).toHaveLength(1)
+    return letters
+  })
+  expect([letter?.attempts, tries]).toEqual([3, 3])
+  expect(await store.sql(`SELECT 1 FROM inbox WHERE subscription = 'idler'`)).toEqual([])
 })

@@ -21,6 +21,7 @@ export type ConsumeOptions<Tx extends PlatformTx> = {
   types: readonly string[]
   handle: (event: Envelope, tx: Tx) => Promise<unknown>
   concurrency?: number
+  timeoutMs?: number
 }
 
 /**
@@ -36,16 +37,21 @@ export const consume = <Tx extends PlatformTx>({
   types,
   handle,
   concurrency,
+  timeoutMs,
 }: ConsumeOptions<Tx>): Promise<Subscription> =>
   bus.subscribe({
     name,
     types,
     concurrency,
+    timeoutMs,
     handle: (event) =>
       runtime.context.run(eventContext(service, event), () =>
-        unitOfWork(async (tx) => {
-          // Waits while another transaction handles the same event, so two can never both do it.
-          if (await tx.inbox.first(name, event.id)) await handle(event, tx)
-        }),
+        unitOfWork(
+          async (tx) => {
+            // Waits while another transaction handles the same event, so two can never both do it.
+            if (await tx.inbox.first(name, event.id)) await handle(event, tx)
+          },
+          { subscription: name, eventId: event.id },
+        ),
       ),
   })

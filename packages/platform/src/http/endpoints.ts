@@ -2,9 +2,6 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Operations } from './options.ts'
 import { Refused } from './problem.ts'
 
-/** Paths that every service serves beside its routes. */
-export const OPERATIONAL_PATHS = ['/livez', '/readyz', '/startupz', '/health', '/metrics', '/openapi.json'] as const
-
 type Options = Operations & {
   /** Why this server should get no traffic now. */
   unready: () => Promise<string | undefined>

@@ -2,6 +2,7 @@ import { Agent, createServer, request as nodeRequest } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ask, caller, raw, startServer } from './server.fixture.ts'
+import type { Progress } from './types.ts'
 
 const servers: { close(): Promise<void> }[] = []
 const start = async (more: Parameters<typeof startServer>[0] = {}) => {
@@ -253,6 +254,33 @@ describe('in process, behind another server', () => {
       expect((await ask(port, '/echo', { body: '[', headers: { 'content-type': 'application/json' } })).status).toBe(
         400,
       )
+    } finally {
+      front.close()
+    }
+  })
+
+  test('the one in front writes the log line, and is told what became of the request', async () => {
+    const inner = await start()
+    const seen: Progress[] = []
+    const headers = { 'x-from': 'front', 'cache-control': 'private' }
+    const front = createServer((request, response) =>
+      seen.push(inner.server.handle(request, response, { requestId: 'front-2', headers, logged: true })),
+    )
+    await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
+    const { port } = front.address() as { port: number }
+    try {
+      for (const path of ['/me', '/nowhere', '/livez']) {
+        const reply = await ask(port, path)
+        expect([reply.headers['x-from'], reply.headers['x-request-id']]).toEqual(['front', 'front-2'])
+      }
+      expect(seen.map(({ route, code }) => [route, code])).toEqual([
+        ['/me', 'access_token_invalid'],
+        ['(none)', 'not_found'],
+        ['/livez', undefined],
+      ])
+      expect((await ask(port, '/livez')).headers['cache-control']).toBe('no-store')
+      expect(inner.runtime.logs.filter(({ message }) => message === 'request')).toEqual([])
+      expect(await inner.runtime.metrics('payments').registry.metrics()).toMatch(/http_requests_total\{[^}]*"\/me"/)
     } finally {
       front.close()
     }

@@ -72,7 +72,7 @@ const describe = (service: string, name: string, route: RouteSpec, errors: Error
         content: { [JSON_CONTENT]: { schema: schemas.input(strictBody(route.body, name), name) } },
       },
     }),
-    responses: { ...answersOf(name, route, schemas), ...refusalsOf(route, errors) },
+    responses: withRefusals(answersOf(name, route, schemas), refusalsOf(route, errors)),
   }
 }
 
@@ -105,7 +105,7 @@ const parametersOf = (name: string, route: RouteSpec, schemas: Schemas): object[
 
 const header = (description: string): object => ({ description, schema: { type: 'string' } })
 
-const answersOf = (name: string, route: RouteSpec, schemas: Schemas): Record<string, object> =>
+const answersOf = (name: string, route: RouteSpec, schemas: Schemas): Record<string, Answer> =>
   Object.fromEntries(
     Object.entries(route.responses).map(([status, schema]) => {
       const headers: Record<string, object> = {
@@ -146,7 +146,25 @@ const impliedCodes = (route: RouteSpec): CommonCode[] => [
   'dependency_unavailable',
 ]
 
-const refusalsOf = (route: RouteSpec, errors: ErrorTable): Record<string, object> => {
+type Answer = { description: string; headers?: object; content?: object }
+
+/** A status that is an answer and a refusal too, as 503 is of a health report, is told of with both bodies. */
+const withRefusals = (answers: Record<string, Answer>, refusals: Record<string, Answer>): Record<string, Answer> => {
+  const all = { ...answers }
+  for (const [status, refusal] of Object.entries(refusals)) {
+    const known = answers[status]
+    all[status] = known
+      ? {
+          description: `${known.description}; ${refusal.description}`,
+          headers: { ...known.headers, ...refusal.headers },
+          content: { ...known.content, ...refusal.content },
+        }
+      : refusal
+  }
+  return all
+}
+
+const refusalsOf = (route: RouteSpec, errors: ErrorTable): Record<string, Answer> => {
   const byStatus = new Map<number, string[]>()
   for (const code of new Set([...(route.errors ?? []), ...impliedCodes(route)])) {
     const status = errors[code]?.status
@@ -172,7 +190,9 @@ const refusalsOf = (route: RouteSpec, errors: ErrorTable): Record<string, object
 export const mergeOpenApi = (info: OpenApi['info'], documents: readonly object[]): OpenApi => {
   const merged: OpenApi = { openapi: '3.1.0', info, tags: [], paths: {}, components: {} }
   for (const document of documents as readonly OpenApi[]) {
-    merged.tags?.push(...(document.tags ?? []))
+    for (const tag of document.tags ?? []) {
+      if (!merged.tags?.some(({ name }) => name === tag.name)) merged.tags?.push(tag)
+    }
     for (const [path, operations] of Object.entries(document.paths)) {
       for (const [method, operation] of Object.entries(operations)) {
         merged.paths[path] ??= {}

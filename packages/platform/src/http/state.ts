@@ -28,8 +28,7 @@ export const newState = (request: IncomingMessage, origin: Origin | undefined): 
   const parent = request.headers.traceparent
   const requestId = typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID()
   // What comes with an origin is the span of this very request, which another part of this process opened.
-  const traceparent =
-    origin?.traceparent ?? (typeof parent === 'string' ? childTraceparent(parent) : newTraceparent())
+  const traceparent = origin?.traceparent ?? (typeof parent === 'string' ? childTraceparent(parent) : newTraceparent())
   return {
     requestId,
     traceparent,

@@ -7,6 +7,7 @@ export type {
   IdempotencyCode,
   IdempotencyKeys,
   IdempotencyRefusal,
+  KeyedTx,
   KeyUse,
   Lease,
   Reservation,

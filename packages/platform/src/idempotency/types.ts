@@ -1,6 +1,6 @@
 import type { Err, Ok } from '@ashlar/kernel'
 import type { HttpResponse, Refusal } from '../http/types.ts'
-import type { PlatformTx, UnitOfWork } from '../postgres/index.ts'
+import type { UnitOfWork } from '../postgres/index.ts'
 
 export type IdempotencyCode = 'idempotency_key_required' | 'idempotency_key_reused' | 'request_in_progress'
 
@@ -30,6 +30,9 @@ export type IdempotencyKeys = {
   release(use: KeyUse, owner?: string): Promise<void>
 }
 
+/** All that is asked of a transaction here: any store whose transactions can keep keys may join. */
+export type KeyedTx = { idempotency: IdempotencyKeys }
+
 /** Given to the handlers of routes that ask for an idempotency key. */
 export type Idempotency = {
   readonly key: string
@@ -37,13 +40,13 @@ export type Idempotency = {
    * For a write of one transaction: reserves the key, runs the use case with a unit of work that is this same
    * transaction, and stores the answer in it. A crash or a throw leaves nothing.
    */
-  inTransaction<Tx extends PlatformTx, V, F extends Err<Refusal> = never>(
+  inTransaction<Tx extends KeyedTx, V, F extends Err<Refusal> = never>(
     unitOfWork: UnitOfWork<Tx>,
     run: (unitOfWork: UnitOfWork<Tx>) => Promise<Ok<V> | F>,
     respond: (value: V) => HttpResponse,
   ): Promise<Ok<HttpResponse> | F | Err<IdempotencyRefusal>>
   /** For a write that calls out: holds a lease while `run` works, and stores the answer afterwards. */
-  leased<Tx extends PlatformTx, V, F extends Err<Refusal> = never>(
+  leased<Tx extends KeyedTx, V, F extends Err<Refusal> = never>(
     unitOfWork: UnitOfWork<Tx>,
     run: (key: string) => Promise<Ok<V> | F>,
     respond: (value: V) => HttpResponse,

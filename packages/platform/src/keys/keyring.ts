@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { type Bound, openWith, sealWith, versionOf } from './seal.ts'
 
 /** The keys of one Ashlar, all derived from its master key by purpose. */
@@ -15,19 +15,19 @@ export type Keyring = {
 export const createKeyring = ({ masterKey }: { masterKey: Buffer }): Keyring => {
   if (masterKey.length !== 32) throw new Error('the master key must have 32 bytes')
   const master = Buffer.from(masterKey)
-  const derived = new Map<string, Buffer>()
-  const derive = (purpose: string, version = 1): Buffer => {
+  const derived = new Map<string, KeyObject>()
+  const derive = (purpose: string, version = 1): KeyObject => {
     const info = `ashlar/${version}/${purpose}`
     const known = derived.get(info)
     if (known) return known
-    const key = Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), info, 32))
+    const key = createSecretKey(Buffer.from(hkdfSync('sha256', master, Buffer.alloc(0), info, 32)))
     // Purposes are a handful of words in the code; should one ever hold an id, the memory still stays bounded.
     if (derived.size < 256) derived.set(info, key)
     return key
   }
   return {
-    // A copy: a caller that wipes its key must not wipe everybody's.
-    derive: (purpose, version) => Buffer.from(derive(purpose, version)),
+    // Exported anew: a caller that wipes its key must not wipe everybody's.
+    derive: (purpose, version) => derive(purpose, version).export(),
     seal: (purpose, plaintext, bound) => sealWith(derive(`seal/${purpose}`), plaintext, bound),
     open: (purpose, sealed, bound) => openWith(derive(`seal/${purpose}`, versionOf(sealed)), sealed, bound),
     hash: (purpose, text) =>

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,6 +54,9 @@ test('a key that is no purpose seals and opens by itself', () => {
   const key = Buffer.alloc(32, 9)
   expect(openWith(key, sealWith(key, 'text', place), place).toString()).toBe('text')
   expect(() => openWith(Buffer.alloc(32, 8), sealWith(key, 'text', place), place)).toThrow()
+  const object = createSecretKey(key)
+  expect(openWith(key, sealWith(object, 'text', place), place).toString()).toBe('text')
+  expect(openWith(object, sealWith(key, 'text', place), place).toString()).toBe('text')
 })
 
 test('derived keys are stable, differ by purpose and version, and a caller may wipe its copy', () => {

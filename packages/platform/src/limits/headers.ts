@@ -1,7 +1,11 @@
 import type { Limit, Verdict } from './port.ts'
 
+/** A difference of two clock readings can be a hair too large; a whole second must not come of that. */
+const FLOAT_NOISE_MS = 0.01
+
 /** Whole seconds until the window ends, rounded up, so that who waits that long is never refused again. */
-export const secondsLeft = (verdict: Verdict): number => Math.max(1, Math.ceil(verdict.resetMs / 1000))
+export const secondsLeft = (verdict: Verdict): number =>
+  Math.max(1, Math.ceil((verdict.resetMs - FLOAT_NOISE_MS) / 1000))
 
 /**
  * What a client is told of its limit: `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers),

@@ -41,7 +41,7 @@ const start = (options: { batch?: number; pollMs?: number } = {}): Relay => {
 }
 const write = (relay: Relay | undefined, ...numbers: number[]) =>
   runtime.as(() =>
-    createUnitOfWork({ database, runtime, service: 'auth', repositories: () => ({}), afterCommit: relay?.wake })((tx) =>
+    createUnitOfWork({ database, runtime, service: 'auth', repositories: () => ({}), onAppended: relay?.wake })((tx) =>
       tx.outbox.append(...numbers.map((data) => ({ type: 'a.b.v1', subject: 's', data }))),
     ),
   )

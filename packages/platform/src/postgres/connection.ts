@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import type pg from 'pg'
-import { isConnectionTrouble, mapError } from './errors.ts'
+import { DependencyUnavailable, isConnectionTrouble, mapError } from './errors.ts'
 import type { StatementNames } from './statements.ts'
 
 const COUNTED: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
@@ -16,11 +16,25 @@ export class PooledConnection implements DatabaseConnection {
   #broken = false
   #released = false
   #last: Promise<unknown> = Promise.resolve()
+  #onLost: ((error: unknown) => void) | undefined
 
   constructor(client: pg.PoolClient, names: StatementNames, dependency: string) {
     this.#client = client
     this.#names = names
     this.#dependency = dependency
+  }
+
+  /** What `work` answers, or DependencyUnavailable as soon as the connection is gone, whatever `work` still waits for. */
+  async unlessLost<T>(work: () => Promise<T>): Promise<T> {
+    const lost = new Promise<never>((_resolve, reject) => {
+      const onLost = (error: unknown): void => {
+        this.#broken = true
+        reject(new DependencyUnavailable(this.#dependency, error))
+      }
+      this.#onLost = onLost
+      this.#client.once('error', onLost)
+    })
+    return Promise.race([work(), lost])
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
@@ -54,6 +68,7 @@ export class PooledConnection implements DatabaseConnection {
   release(): void {
     if (this.#released) return
     this.#released = true
+    if (this.#onLost) this.#client.removeListener('error', this.#onLost)
     this.#client.release(this.#broken)
   }
 

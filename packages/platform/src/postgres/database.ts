@@ -1,8 +1,8 @@
 import { Kysely } from 'kysely'
 import pg from 'pg'
 import type { Runtime, ServiceName } from '../runtime/index.ts'
-import { PooledConnection } from './connection.ts'
-import { createDialect } from './driver.ts'
+import { PooledConnection, type SimpleResult } from './connection.ts'
+import { createDialect, createDialectParts } from './driver.ts'
 import { DependencyUnavailable } from './errors.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { createStatementNames } from './statements.ts'
@@ -27,6 +27,7 @@ export class Database<DB> {
   readonly db: Kysely<DB>
   readonly #pool: pg.Pool
   readonly #names = createStatementNames()
+  readonly #parts = createDialectParts()
   readonly #dependency: string
   readonly #url: string
   readonly #applicationName: string
@@ -61,24 +62,34 @@ export class Database<DB> {
     for (const event of ['connect', 'acquire', 'release', 'remove'] as const) this.#pool.on(event, count)
 
     this.db = new Kysely<DB>({
-      dialect: createDialect({ acquire: () => this.#acquire(), release: async (connection) => connection.release() }),
+      dialect: createDialect(
+        { acquire: () => this.#acquire(), release: async (connection) => connection.release() },
+        this.#parts,
+      ),
     })
   }
 
   /**
-   * Runs `work` between `begin` (one string in the simple protocol) and COMMIT, on one connection.
-   * A throw rolls back and is thrown on. DependencyUnavailable out of COMMIT: the outcome is unknown.
-   * `work` is never run twice.
+   * Runs `work` between `begin` (one string in the simple protocol) and COMMIT, on one connection; `begun` is the
+   * answer to the last statement of `begin`. What `before` answers after `work`, if anything, is SQL that goes to the
+   * server in one string with COMMIT. A throw rolls back and is thrown on. DependencyUnavailable out of COMMIT: the
+   * outcome is unknown. A transaction that the server has ended throws at once, also while `work` waits for something
+   * else. `work` is never run twice.
    */
-  async transact<T>(begin: string, work: (db: Kysely<DB>) => Promise<T>): Promise<T> {
-    const connection = await this.#begin(begin)
+  async transact<T>(
+    begin: string,
+    work: (db: Kysely<DB>, begun: SimpleResult) => Promise<T>,
+    before?: () => string | undefined,
+  ): Promise<T> {
+    const { connection, begun } = await this.#begin(begin)
     const db = new Kysely<DB>({
-      dialect: createDialect({ acquire: async () => connection, release: async () => undefined }),
+      dialect: createDialect({ acquire: async () => connection, release: async () => undefined }, this.#parts),
     })
     let began = true
     try {
-      const value = await work(db)
-      const { command } = await connection.simple('COMMIT')
+      const value = await connection.unlessLost(() => work(db, begun))
+      const last = before?.()
+      const { command } = await connection.simple(last === undefined ? 'COMMIT' : `${last}; COMMIT`)
       began = false
       // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed and its error was swallowed.
       if (command !== 'COMMIT') throw new Error('the transaction was rolled back: an error inside it was swallowed')
@@ -118,12 +129,11 @@ export class Database<DB> {
   }
 
   /** A connection that idled through a restart of the server is found out here, before anything was done: another is taken. */
-  async #begin(begin: string): Promise<PooledConnection> {
+  async #begin(begin: string): Promise<{ connection: PooledConnection; begun: SimpleResult }> {
     for (let tries = 1; ; tries += 1) {
       const connection = await this.#acquire()
       try {
-        await connection.simple(begin)
-        return connection
+        return { connection, begun: await connection.simple(begin) }
       } catch (error) {
         connection.discard()
         connection.release()

@@ -3,13 +3,21 @@ import type { PooledConnection } from './connection.ts'
 
 type Source = { acquire(): Promise<PooledConnection>; release(connection: PooledConnection): Promise<void> }
 
+/** What every transaction's Kysely shares with its database's: making them anew costs more than a small query's SQL. */
+export type DialectParts = { adapter: PostgresAdapter; compiler: PostgresQueryCompiler }
+
+export const createDialectParts = (): DialectParts => ({
+  adapter: new PostgresAdapter(),
+  compiler: new PostgresQueryCompiler(),
+})
+
 /**
  * Kysely on connections from `source`. Transactions are refused here: `unitOfWork` is the only way to write one,
  * because a transaction without its audit context would be a change that nobody did.
  */
-export const createDialect = (source: Source): Dialect => ({
-  createAdapter: () => new PostgresAdapter(),
-  createQueryCompiler: () => new PostgresQueryCompiler(),
+export const createDialect = (source: Source, { adapter, compiler }: DialectParts): Dialect => ({
+  createAdapter: () => adapter,
+  createQueryCompiler: () => compiler,
   createIntrospector: (db) => new PostgresIntrospector(db),
   createDriver: (): Driver => ({
     init: async () => undefined,

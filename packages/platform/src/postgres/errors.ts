@@ -32,6 +32,10 @@ export const isConnectionTrouble = (error: unknown): boolean => {
   return DRIVER.test(error.message)
 }
 
+/** Ended by the server because the transaction took or idled longer than its role may: the fault of whoever held it. */
+export const isOverdue = (error: unknown): boolean =>
+  error instanceof DependencyUnavailable && /^25P0[34]$/.test(String((error.cause as { code?: unknown })?.code))
+
 /** The error to throw on: connection trouble under its one name, everything else as it is. */
 export const mapError = (dependency: string, error: unknown): unknown =>
   isConnectionTrouble(error) && !(error instanceof DependencyUnavailable)

@@ -1,5 +1,5 @@
 export { Database, type DatabaseOptions, openDatabase } from './database.ts'
-export { DependencyUnavailable } from './errors.ts'
+export { DependencyUnavailable, isOverdue } from './errors.ts'
 export { type MigrateOptions, type MigrationStatus, migrate, migrationStatus } from './migrate.ts'
 export { type Migration, type MigrationSet, readMigrations } from './migration-files.ts'
 export { Session, type SessionOptions } from './session.ts'

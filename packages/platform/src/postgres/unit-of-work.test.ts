@@ -1,10 +1,10 @@
 import { err, ok } from '@ashlar/kernel'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { sampleMigrations } from '../../test/sample.ts'
 import { openWal } from '../../test/wal.ts'
 import { type TestDatabase, type TestRuntime, testDatabase, testRuntime } from '../testing/index.ts'
-import { createUnitOfWork, type Database, DependencyUnavailable, openDatabase } from './index.ts'
+import { createUnitOfWork, type Database, DependencyUnavailable, isOverdue, openDatabase } from './index.ts'
 
 type Tables = { accounts: { id: string; name: string | null; balance: bigint }; notes: { text: string } }
 
@@ -12,6 +12,7 @@ let store: TestDatabase
 let runtime: TestRuntime
 let database: Database<Tables>
 let commits: number
+let wakes: number
 
 const ID = '01990000-0000-7000-8000-000000000001'
 const repositories = (db: Kysely<Tables>) => ({
@@ -29,6 +30,9 @@ const open = () =>
     afterCommit: () => {
       commits += 1
     },
+    onAppended: () => {
+      wakes += 1
+    },
   })
 
 beforeAll(async () => {
@@ -38,10 +42,11 @@ beforeEach(() => {
   runtime = testRuntime()
   database = openDatabase({ url: store.url, applicationName: 'test', runtime, service: 'auth' })
   commits = 0
+  wakes = 0
 })
 afterEach(async () => {
   await database.close()
-  await store.sql('DELETE FROM accounts; DELETE FROM outbox')
+  await store.sql('DELETE FROM accounts; DELETE FROM outbox; DELETE FROM inbox')
 })
 afterAll(() => store.close())
 
@@ -194,6 +199,91 @@ test('events appended in one transaction keep their order and carry its context'
   for (const { event_id: id, envelope } of rows) {
     expect(envelope).toMatchObject({ id, correlationid: 'r9', actor: 'user:u9', data: { text: '\u0000 "' } })
   }
+})
+
+test('only a commit that appended wakes the relay, once, whatever it appended', async () => {
+  const unitOfWork = open()
+  const event = { type: 'a.b.v1', subject: 's', data: {} }
+  await runtime.as(() => unitOfWork((tx) => tx.accounts.insert(ID, 'no event')))
+  await runtime.as(() => unitOfWork((tx) => tx.outbox.append()))
+  expect([commits, wakes]).toEqual([2, 0])
+  await runtime.as(() =>
+    unitOfWork(async (tx) => {
+      await tx.outbox.append(event)
+      await tx.outbox.append(event, event)
+    }),
+  )
+  expect([commits, wakes]).toEqual([3, 1])
+  expect(await store.sql('SELECT 1 FROM outbox')).toHaveLength(3)
+})
+
+test('an event that cannot be stored rolls everything back, and one appended too late is refused', async () => {
+  await store.sql(`ALTER TABLE outbox ADD CONSTRAINT no_bad CHECK (envelope ->> 'subject' <> 'bad')`)
+  const work = runtime.as(() =>
+    open()(async (tx) => {
+      await tx.accounts.insert(ID, 'with it')
+      await tx.outbox.append({ type: 'a.b.v1', subject: 'bad', data: {} })
+    }),
+  )
+  await expect(work).rejects.toMatchObject({ code: '23514' })
+  await store.sql('ALTER TABLE outbox DROP CONSTRAINT no_bad')
+  expect([await names(), commits, wakes]).toEqual([[], 0, 0])
+  const { outbox } = await runtime.as(() => open()(async (tx) => tx))
+  await expect(runtime.as(() => outbox.append({ type: 'a.b.v1', subject: 's', data: {} }))).rejects.toThrow('has ended')
+})
+
+test('a transaction that the server ended throws at once, although its work waits for something else', async () => {
+  const begun = Promise.withResolvers<void>()
+  const hang = () => new Promise<void>(() => {})
+  const cut = runtime.as(() =>
+    open()(async (tx) => {
+      await tx.accounts.insert(ID, 'gone')
+      begun.resolve()
+      await hang()
+    }),
+  )
+  const outcome = expect(cut).rejects.toSatisfy((error) => error instanceof DependencyUnavailable && !isOverdue(error))
+  await begun.promise
+  await store.cutConnections()
+  await outcome
+
+  const idle = runtime.as(() =>
+    open()(async ({ db }) => {
+      await sql`SET LOCAL idle_in_transaction_session_timeout = '100ms'`.execute(db)
+      await hang()
+    }),
+  )
+  await expect(idle).rejects.toSatisfy(isOverdue)
+  // Neither holds its connection: all of the pool is there.
+  await Promise.all(Array.from({ length: 10 }, () => runtime.as(() => open()((tx) => tx.accounts.all()))))
+})
+
+test('an event that is recorded with BEGIN is first once, leaves its row, and goes with a rollback', async () => {
+  const unitOfWork = open()
+  const event = { subscription: `it's`, eventId: runtime.newId() }
+  const first = () => runtime.as(() => unitOfWork((tx) => tx.inbox.first(event.subscription, event.eventId), event))
+  const thrown = runtime.as(() =>
+    unitOfWork(async (tx) => {
+      expect(await tx.inbox.first(event.subscription, event.eventId)).toBe(true)
+      throw new Error('no')
+    }, event),
+  )
+  await expect(thrown).rejects.toThrow('no')
+  expect((await Promise.all(Array.from({ length: 8 }, first))).filter(Boolean)).toHaveLength(1)
+  expect(await first()).toBe(false)
+  expect(await store.sql('SELECT subscription, event_id FROM inbox')).toEqual([
+    { subscription: event.subscription, event_id: event.eventId },
+  ])
+  const others = await runtime.as(() =>
+    unitOfWork(
+      async ({ inbox }) => [
+        await inbox.first('another', event.eventId),
+        await inbox.first(event.subscription, event.eventId),
+      ],
+      { subscription: 'third', eventId: event.eventId },
+    ),
+  )
+  expect(others).toEqual([true, false])
 })
 
 test('of two transactions that handle one event, one does', async () => {

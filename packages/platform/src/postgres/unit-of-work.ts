@@ -1,12 +1,16 @@
 import type { Kysely } from 'kysely'
 import type { ExecutionContext } from '../context/index.ts'
 import { createIdempotencyKeys, type IdempotencyKeys } from '../idempotency/index.ts'
-import { createInbox, createOutbox, type Inbox, type Outbox } from '../outbox/index.ts'
+import { createInbox, createOutbox, type HandledEvent, type Inbox, inboxInsert, type Outbox } from '../outbox/index.ts'
 import type { Runtime, ServiceName } from '../runtime/index.ts'
 import type { Database } from './database.ts'
+import { textLiteral } from './literal.ts'
 
-/** Runs `work` in one transaction: the only way to write. A `Result` that refuses commits; only a throw rolls back. */
-export type UnitOfWork<Tx> = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
+/**
+ * Runs `work` in one transaction: the only way to write. A `Result` that refuses commits; only a throw rolls back.
+ * `event`: put into the inbox together with BEGIN, so that `tx.inbox.first` of it costs no round trip.
+ */
+export type UnitOfWork<Tx> = <T>(work: (tx: Tx) => Promise<T>, event?: HandledEvent) => Promise<T>
 
 /** What every transaction offers besides the service's own repositories. */
 export type PlatformTx = {
@@ -23,8 +27,10 @@ export type UnitOfWorkOptions<DB, Repos> = {
   runtime: Runtime
   service: ServiceName
   repositories: (db: Kysely<DB>) => Repos
-  /** After each commit: wakes the relay. Must not throw. */
+  /** After each commit. Must not throw. */
   afterCommit?: () => void
+  /** After each commit that appended events: wakes the relay. Must not throw. */
+  onAppended?: () => void
 }
 
 /**
@@ -37,32 +43,45 @@ export const createUnitOfWork = <DB, Repos>({
   service,
   repositories,
   afterCommit,
+  onAppended,
 }: UnitOfWorkOptions<DB, Repos>): UnitOfWork<Repos & PlatformTx> => {
-  return async (work) => {
-    const begin = beginWithContext(runtime.context.current())
-    const value = await database.transact(begin, async (db) => {
-      const tx = {
-        ...repositories(db),
-        outbox: createOutbox({ db, runtime, service }),
-        inbox: createInbox({ db }),
-        idempotency: createIdempotencyKeys(db),
-        db,
-      }
-      const answer = await work(tx)
-      await runtime.faults.hit(`${service}.commit.before`)
-      return answer
-    })
+  return async (work, event) => {
+    const context = beginWithContext(runtime.context.current())
+    const begin = event === undefined ? context : `${context}; ${inboxInsert(event)}`
+    const outbox = createOutbox({ runtime, service })
+    let appended = false
+    const value = await database.transact(
+      begin,
+      async (db, begun) => {
+        const recorded = event && { ...event, isFirst: begun.rows.length === 1 }
+        const tx = {
+          ...repositories(db),
+          outbox: { append: outbox.append },
+          inbox: createInbox({ db, recorded }),
+          idempotency: createIdempotencyKeys(db),
+          db,
+        }
+        const answer = await work(tx)
+        await runtime.faults.hit(`${service}.commit.before`)
+        return answer
+      },
+      () => {
+        const insert = outbox.flush()
+        appended = insert !== undefined
+        return insert
+      },
+    )
     await runtime.faults.hit(`${service}.commit.after`)
     afterCommit?.()
+    if (appended) onAppended?.()
     return value
   }
 }
 
 /**
  * BEGIN, the audit context as a transactional message in the WAL, and a mark that tells the triggers of audited
- * tables that this transaction has one. One string in the simple protocol, so one round trip; that protocol has no
- * parameters, and as hex digits no content can end the literal. `session_user` is added in SQL: it is what the
- * server knows, not what the program says.
+ * tables that this transaction has one. One string in the simple protocol, so one round trip. `session_user` is added
+ * in SQL: it is what the server knows, not what the program says.
  */
 export const beginWithContext = ({
   actor,
@@ -80,6 +99,6 @@ export const beginWithContext = ({
     userAgent,
     reason,
   })
-  const open = Buffer.from(`${content.slice(0, -1)},"sessionUser":`, 'utf8').toString('hex')
-  return `BEGIN; SELECT pg_logical_emit_message(true, 'ashlar.audit', convert_from('\\x${open}'::bytea, 'UTF8') || to_json(session_user::text)::text || '}'), set_config('ashlar.mark', pg_current_xact_id()::text, true)`
+  const open = textLiteral(`${content.slice(0, -1)},"sessionUser":`)
+  return `BEGIN; SELECT pg_logical_emit_message(true, 'ashlar.audit', ${open} || to_json(session_user::text)::text || '}'), set_config('ashlar.mark', pg_current_xact_id()::text, true)`
 }

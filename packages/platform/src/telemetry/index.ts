@@ -2,4 +2,3 @@
 export { createLogDestination, type LogDestination } from './destination.ts'
 export { createLogger, type Logger, type LoggerOptions, type LogLevel } from './logger.ts'
 export { createMetrics, type Metrics } from './metrics.ts'
-export { reduceError } from './redact.ts'

@@ -88,7 +88,7 @@ export const createEdge = (deps: EdgeDeps): Edge => {
     return { code: 'rate_limited', detail: 'Too many requests from this address. Retry-After says when to come back.' }
   }
 
-  /** A token that is shown must be good, also where none is needed; whether one is needed is for the service to say. */
+  /** A token that is shown must be good; whether one is needed is for the service to say. */
   const identify = async (authorization: string | undefined): Promise<Caller | GatewayRefusal | undefined> => {
     if (authorization === undefined) return undefined
     const bearer = BEARER.exec(authorization)
@@ -102,11 +102,15 @@ export const createEdge = (deps: EdgeDeps): Edge => {
     const { request, response, path, query, requestId, traceparent, peer } = exchange
     let caller: Caller | undefined
     if (upstream !== 'gateway') {
-      exchange.route = patterns(request.method ?? '', path) ?? `/${path.split('/', 2)[1]}/*`
-      const identity = await identify(request.headers.authorization)
-      if (identity && 'code' in identity) return refuse(exchange, identity)
-      caller = identity
-      exchange.userId = caller?.userId
+      const route = patterns(request.method ?? '', path)
+      exchange.route = route?.path ?? `/${path.split('/', 2)[1]}/*`
+      // Clients send the token that they have with everything, an expired one with the very request that renews it.
+      if (!route?.public) {
+        const identity = await identify(request.headers.authorization)
+        if (identity && 'code' in identity) return refuse(exchange, identity)
+        caller = identity
+        exchange.userId = caller?.userId
+      }
     }
     dropIdentityHeaders(request)
     request.url = path + query

@@ -1,20 +1,24 @@
-/** Finds the pattern that a request belongs to: `/payments/{id}` for `GET /payments/0193…`, undefined for none. */
-export type RoutePatterns = (method: string, path: string) => string | undefined
+/** What the gateway knows of a service's route; `path` is its OpenAPI pattern, and anyone may call a `public` one. */
+export type Route = { method: string; path: string; public: boolean }
 
-type Node = { fixed: Map<string, Node>; any?: Node; patterns: Map<string, string> }
+/** Finds the route that a request belongs to: `/payments/{id}` for `GET /payments/0193…`, undefined for none. */
+export type RoutePatterns = (method: string, path: string) => Route | undefined
 
-const node = (): Node => ({ fixed: new Map(), patterns: new Map() })
+type Node = { fixed: Map<string, Node>; any?: Node; routes: Map<string, Route> }
+
+const node = (): Node => ({ fixed: new Map(), routes: new Map() })
 
 /**
  * Patterns of OpenAPI paths, for labels of metrics and log lines: what a caller makes up never becomes one, so their
  * number is bounded by what is built. A fixed segment wins over a parameter, as in the services' own routers.
  */
-export const createRoutePatterns = (routes: Iterable<{ method: string; path: string }>): RoutePatterns => {
-  const plain = new Map<string, string>()
+export const createRoutePatterns = (routes: Iterable<Route>): RoutePatterns => {
+  const plain = new Map<string, Route>()
   const root = node()
-  for (const { method, path } of routes) {
+  for (const route of routes) {
+    const { method, path } = route
     if (!path.includes('{')) {
-      plain.set(`${method} ${path}`, path)
+      plain.set(`${method} ${path}`, route)
       continue
     }
     let at = root
@@ -28,12 +32,12 @@ export const createRoutePatterns = (routes: Iterable<{ method: string; path: str
         at = next
       }
     }
-    at.patterns.set(method, path)
+    at.routes.set(method, route)
   }
 
-  const search = (at: Node, segments: readonly string[], depth: number, method: string): string | undefined => {
+  const search = (at: Node, segments: readonly string[], depth: number, method: string): Route | undefined => {
     const segment = segments[depth]
-    if (segment === undefined) return at.patterns.get(method)
+    if (segment === undefined) return at.routes.get(method)
     const fixed = at.fixed.get(segment)
     const found = fixed && search(fixed, segments, depth + 1, method)
     return found ?? (at.any && search(at.any, segments, depth + 1, method))

@@ -1,5 +1,5 @@
 import { sleep, type Waker } from '../../outbox/index.ts'
-import { DependencyUnavailable } from '../../postgres/index.ts'
+import { DependencyUnavailable, isOverdue } from '../../postgres/index.ts'
 import type { Faults } from '../../runtime/index.ts'
 import { delayAfter, type RetryPolicy, type SubscribeOptions } from '../bus.ts'
 import { createLanes } from './lanes.ts'
@@ -7,7 +7,9 @@ import type { LoggedEvent, SubscriptionLog } from './log.ts'
 import type { BusMetrics } from './metrics.ts'
 import { createWatermark } from './watermark.ts'
 
-export type ReaderOptions = Required<Pick<SubscribeOptions, 'name' | 'types' | 'handle' | 'concurrency'>> & {
+export type ReaderOptions = Required<
+  Pick<SubscribeOptions, 'name' | 'types' | 'handle' | 'concurrency' | 'timeoutMs'>
+> & {
   log: SubscriptionLog
   retry: RetryPolicy
   waker: Waker
@@ -28,6 +30,8 @@ const BATCH = 200
 const MOST_OPEN = 5_000
 const SAVE_EVERY_MS = 50
 const COUNT_DEAD_EVERY_MS = 2_000
+/** Between two looks at the log, however often it is woken: many small batches cost more than fewer larger ones. */
+const PACE_MS = 5
 /** A handler that hangs must not keep the whole subscription from healing. */
 const REST_MS = 30_000
 
@@ -37,7 +41,8 @@ const REST_MS = 30_000
  * was done after the last saved position is done again after a crash.
  */
 export const createReader = (options: ReaderOptions): Reader => {
-  const { name, types, handle, concurrency, log, retry, waker, faults, metrics, pollMs, onFailure } = options
+  const { name, types, concurrency, log, retry, waker, faults, metrics, pollMs, onFailure } = options
+  const handle = within(options.timeoutMs, options.handle)
   let stopped = false
   let failure: { error: unknown } | undefined
   const over = (): boolean => stopped || failure !== undefined
@@ -74,7 +79,8 @@ export const createReader = (options: ReaderOptions): Reader => {
       } catch (error) {
         metrics.messages.inc({ subscription: name, outcome: 'failed' })
         // An outage must not turn everything that comes meanwhile into dead letters. It is one while nothing succeeds.
-        if (!(error instanceof DependencyUnavailable) || successes > successesBefore) return { error }
+        const outage = error instanceof DependencyUnavailable && !isOverdue(error) && successes === successesBefore
+        if (!outage) return { error }
         if (over()) return 'interrupted'
         await sleep(pauseMs, ended.signal)
         if (over()) return 'interrupted'
@@ -132,8 +138,13 @@ export const createReader = (options: ReaderOptions): Reader => {
     }
     watermark.end(event.position)
     saveSoon()
-    if (watermark.open() < MOST_OPEN / 2) waker.wake()
+    if (full && watermark.open() < MOST_OPEN / 2) {
+      full = false
+      waker.wake()
+    }
   }
+  /** So much is open that the log was left alone. */
+  let full = false
 
   let saved = 0n
   let saving: Promise<void> | undefined
@@ -173,15 +184,17 @@ export const createReader = (options: ReaderOptions): Reader => {
     let cursor = start.position
     let countedAt = 0
     while (!over()) {
-      let full = false
-      if (watermark.open() < MOST_OPEN) {
+      const lookedAt = performance.now()
+      let more = false
+      full = watermark.open() >= MOST_OPEN
+      if (!full) {
         const { horizon, events } = await log.read(cursor, types, BATCH)
         for (const event of events) {
           watermark.begin(event.position)
           lanes.run(event.key, () => handleLogged(event))
         }
-        full = events.length === BATCH
-        cursor = full ? (events.at(-1)?.position ?? horizon) : horizon
+        more = events.length === BATCH
+        cursor = more ? (events.at(-1)?.position ?? horizon) : horizon
         watermark.seen(cursor)
         metrics.lag.set({ subscription: name }, Number(horizon - watermark.value()))
         if (events.length === 0) saveSoon()
@@ -191,7 +204,9 @@ export const createReader = (options: ReaderOptions): Reader => {
         countedAt = Date.now()
         metrics.dead.set({ subscription: name }, blocked.size === 0 ? 0 : await log.deadCount())
       }
-      if (!over() && !(full && watermark.open() < MOST_OPEN)) await waker.pause(pollMs)
+      if (over() || more) continue
+      await sleep(PACE_MS - (performance.now() - lookedAt), ended.signal)
+      if (!over()) await waker.pause(pollMs)
     }
   }
 
@@ -215,6 +230,21 @@ export const createReader = (options: ReaderOptions): Reader => {
     },
   }
 }
+
+/** Fails when `handle` has not ended after `timeoutMs`: it would hold up its key for ever. */
+const within =
+  (timeoutMs: number, handle: SubscribeOptions['handle']): SubscribeOptions['handle'] =>
+  async (event) => {
+    let timer: NodeJS.Timeout | undefined
+    const overdue = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`the handler took longer than ${timeoutMs} ms`)), timeoutMs)
+    })
+    try {
+      await Promise.race([handle(event), overdue])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
 
 const describe = (error: unknown): string =>
   (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).replaceAll('\0', '').slice(0, 2_000)

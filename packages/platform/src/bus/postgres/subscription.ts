@@ -26,7 +26,7 @@ const LAST_RETRY_MS = 5_000
  * the connection, so a process that dies frees it at once and another that stands by takes over.
  */
 export const runSubscription = (options: RunningOptions): Subscription & { waker: Waker } => {
-  const { name, types, runtime, retry, metrics, pollMs, concurrency = 8 } = options
+  const { name, types, runtime, retry, metrics, pollMs, concurrency = 16, timeoutMs = 60_000 } = options
   const logger = runtime.logger('bus')
   const lock = runtime.names.lock(`subscription/${name}`)
   const waker = createWaker()
@@ -48,10 +48,14 @@ export const runSubscription = (options: RunningOptions): Subscription & { waker
     await session.query(`LISTEN ${CHANNEL}`)
     // The log grows faster than its statistics: a plan made while it was small would read all of it each time.
     await session.query('SET enable_seqscan = off')
+    // Everything written here goes back together when the server loses its last moments: then events of that time
+    // come again, as after any crash. So nothing of it waits for the disk.
+    await session.query('SET synchronous_commit = off')
     reader = createReader({
       name,
       types,
       concurrency,
+      timeoutMs,
       handle: options.handle,
       log: createSubscriptionLog(session, name),
       retry,

@@ -12,10 +12,10 @@ authStoreConformance(async () => {
   const runtime = testRuntime()
   const database = openDatabase<AuthTables>({ url: store.url, applicationName: 'test', runtime, service: 'auth' })
   const repositories = createRepositories({ newId: runtime.newId, tokenSeconds: 900 })
-  const unitOfWork = announcing(createUnitOfWork({ database, runtime, service: 'auth', repositories }), {
-    broadcast: createBroadcast(),
-    wake: () => undefined,
-  })
+  const unitOfWork = announcing(
+    createUnitOfWork({ database, runtime, service: 'auth', repositories }),
+    createBroadcast(),
+  )
   return {
     unitOfWork: (work) => runtime.as(() => unitOfWork(work)),
     revocationsSince: (sequence) => readRevocations(database.db, sequence),

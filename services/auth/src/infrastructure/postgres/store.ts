@@ -28,27 +28,17 @@ export const createRepositories =
 
 /**
  * A unit of work whose revocations are in force in this process before it resolves, so no use case can forget to
- * announce them. Lost between commit and announcement, they are found by the next pull of each process. `wake` is
- * called where events were written; a refresh writes none, and must not make the relay look each time.
+ * announce them. Lost between commit and announcement, they are found by the next pull of each process.
  */
 export const announcing =
-  (
-    unitOfWork: UnitOfWork<AuthTx & { revocations: RevocationLog }>,
-    { broadcast, wake }: { broadcast: Broadcast; wake: () => void },
-  ): Work =>
+  (unitOfWork: UnitOfWork<AuthTx & { revocations: RevocationLog }>, broadcast: Broadcast): Work =>
   async (work) => {
     let revoked: readonly Revocation[] = []
-    let told = false
     const value = await unitOfWork(async (tx) => {
-      const append: AuthTx['outbox']['append'] = (...events) => {
-        told ||= events.length > 0
-        return tx.outbox.append(...events)
-      }
-      const outcome = await work({ ...tx, outbox: { append } })
+      const outcome = await work(tx)
       revoked = tx.revocations.written()
       return outcome
     })
-    if (told) wake()
     if (revoked.length > 0) await broadcast.publish(REVOCATIONS_CHANNEL, revoked)
     return value
   }

@@ -1,21 +1,33 @@
-import { mergeOpenApi } from '@ashlar/platform/http'
+import { buildOpenApi, mergeOpenApi } from '@ashlar/platform/http'
+import { gatewayErrors, operationalRoutes } from '../../contract.ts'
 import { qualifyComponents } from '../../domain/qualified-components.ts'
+import type { Route } from '../../domain/route-patterns.ts'
 
-type Documents = readonly { service: string; document: object }[]
+export type ServiceDocument = { service: string; document: object }
 
-/** One OpenAPI 3.1 document of everything behind this gateway. Throws where two services claim one path. */
-export const mergedOpenApi = (documents: Documents, publicUrl: string): object => {
+/**
+ * One OpenAPI 3.1 document of a gateway at `publicUrl`: what the services behind it and its own routes document, and
+ * the endpoints that every server has. Throws where two of them claim one path.
+ */
+export const openApiOf = (documents: readonly ServiceDocument[], publicUrl: string): object => {
   const info = {
     title: 'Ashlar',
     version: '1',
     description: 'Accounts, payments, notifications and audit behind one address.',
   }
-  const merged = mergeOpenApi(info, qualifyComponents(documents))
-  return { ...merged, servers: [{ url: publicUrl }] }
+  const operations = buildOpenApi({ service: 'gateway', routes: operationalRoutes, errors: gatewayErrors })
+  const all = [...documents, { service: 'gateway', document: operations }]
+  return { ...mergeOpenApi(info, qualifyComponents(all)), servers: [{ url: publicUrl }] }
 }
 
-/** Each method and path of a document, for route labels. */
-export const routesOf = (document: object): { method: string; path: string }[] =>
-  Object.entries((document as { paths?: Record<string, object> }).paths ?? {}).flatMap(([path, operations]) =>
-    Object.keys(operations).map((method) => ({ method: method.toUpperCase(), path })),
+type Operations = Record<string, { security?: object[] }>
+
+/** Each route of a document. An operation that asks for no security scheme is public (OpenAPI 3.1, section 4.8.10). */
+export const routesOf = (document: object): Route[] =>
+  Object.entries((document as { paths?: Record<string, Operations> }).paths ?? {}).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { security }]) => ({
+      method: method.toUpperCase(),
+      path,
+      public: security?.length === 0,
+    })),
   )

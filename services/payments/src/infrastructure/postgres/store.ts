@@ -8,10 +8,10 @@ import { findPayment, listPayments, paymentsRepository } from './payments.ts'
 import { findRefund, refundsOf, refundsRepository } from './refunds.ts'
 import type { PaymentsDatabase } from './tables.ts'
 
-type Options = { runtime: Runtime; databaseUrl: string; max?: number; afterCommit?: () => void }
+type Options = { runtime: Runtime; databaseUrl: string; max?: number; onAppended?: () => void }
 
 /** Payments in PostgreSQL: row locks, unique keys and CHECK constraints hold what the port promises. */
-export const createPostgresPaymentStore = ({ runtime, databaseUrl, max, afterCommit }: Options) => {
+export const createPostgresPaymentStore = ({ runtime, databaseUrl, max, onAppended }: Options) => {
   const database = openDatabase<PaymentsDatabase>({
     url: databaseUrl,
     max,
@@ -31,7 +31,7 @@ export const createPostgresPaymentStore = ({ runtime, databaseUrl, max, afterCom
       sources: sourcesRepository(tx, runtime.keys),
       leases: leasesRepository(tx),
     }),
-    afterCommit,
+    onAppended,
   })
   const unitOfWork = countPayments(plain, runtime.metrics('payments'))
   return {
