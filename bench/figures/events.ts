@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import type { Ashlar, Person } from '../ashlar.ts'
+import { sleep } from '../processes.ts'
+import { quantile } from '../rounds.ts'
+import { type Figure, ms } from '../table.ts'
+
+const PER_SECOND = 100
+const SECONDS = 8
+const GOAL_MS = 5
+
+export type EventDatabases = { bus: pg.Client; notifications: pg.Client }
+
+/**
+ * From the writing of an event to the transaction in which its consumer handles it, both by the clock of this machine.
+ * The event's own time is taken just before its commit, so the figure is a little above the truth, never below.
+ */
+export const consumerFigure = async (ashlar: Ashlar, person: Person, databases: EventDatabases): Promise<Figure> => {
+  await ashlar.settle()
+  const [{ position = '0' } = {}] = (await databases.bus.query('SELECT max(position) AS position FROM events')).rows
+  await pace(async () => createPayment(ashlar, person))
+
+  for (let at = 0, before = -1; at < 40; at += 1) {
+    const handled = Number((await databases.notifications.query('SELECT count(*) FROM inbox')).rows[0]?.count)
+    if (handled === before) break
+    before = handled
+    await sleep(500)
+  }
+  const written = await databases.bus.query<{ event_id: string; time: string }>(
+    `SELECT event_id, envelope ->> 'time' AS time FROM events WHERE position > $1 AND type = 'payment.created.v1'`,
+    [position ?? '0'],
+  )
+  const handled = await databases.notifications.query<{ event_id: string; ms: number }>(
+    'SELECT event_id, extract(epoch FROM handled_at)::float8 * 1000 AS ms FROM inbox WHERE event_id = ANY ($1::uuid[])',
+    [written.rows.map(({ event_id }) => event_id)],
+  )
+  const handledAt = new Map(handled.rows.map(({ event_id, ms: at }) => [event_id, at]))
+  const latencies = written.rows.flatMap(({ event_id, time }) => {
+    const at = handledAt.get(event_id)
+    return at === undefined ? [] : [at - Date.parse(time)]
+  })
+  if (latencies.length < (PER_SECOND * SECONDS) / 2) {
+    throw new Error(`only ${latencies.length} of ${written.rows.length} events were handled`)
+  }
+  const p50 = quantile(latencies, 0.5)
+  return {
+    what: `commit → consumer at ${PER_SECOND}/s`,
+    ashlar: `p50 ${ms(p50)}, p99 ${ms(quantile(latencies, 0.99))}`,
+    against: `limit p50 ${GOAL_MS} ms; ${latencies.length} events`,
+    goal: `p50 ≤ ${GOAL_MS} ms`,
+    reached: p50 <= GOAL_MS,
+  }
+}
+
+const createPayment = async ({ served }: Ashlar, { accessToken }: Person): Promise<void> => {
+  const response = await fetch(`http://localhost:${served.port}/payments/create`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${accessToken}`,
+      'content-type': 'application/json',
+      'idempotency-key': randomUUID(),
+    },
+    body: JSON.stringify({ amount: '10.00', currency: 'EUR', method: 'credit_card' }),
+  })
+  await response.arrayBuffer()
+  if (response.status !== 201) throw new Error(`a payment was answered ${response.status}`)
+}
+
+/** Starts `work` at an even pace, whether or not the one before has ended. */
+const pace = async (work: () => Promise<void>): Promise<void> => {
+  const running: Promise<void>[] = []
+  const beganMs = performance.now()
+  for (let at = 0; at < PER_SECOND * SECONDS; at += 1) {
+    const waitMs = beganMs + (at * 1000) / PER_SECOND - performance.now()
+    if (waitMs > 0) await sleep(waitMs)
+    running.push(work())
+  }
+  await Promise.all(running)
+}
