@@ -180,6 +180,8 @@ test('a timeline is oldest first, for auditors and for the own user', async () =
   expect((await get(path)).body).toEqual(own.body)
   expect((await get(`/audit/timeline/user/${BEN}`, 'anna')).status).toBe(404)
   expect((await get(`/audit/timeline/session/${ANNA}`, 'anna')).status).toBe(404)
+  expect((await get('/audit/timeline/payment/not-a-uuid', 'auditor')).status).toBe(404)
+  expect((await get('/audit/timeline/role/support', 'auditor')).status).toBe(200)
   expect((await get('/audit/entries', 'anna')).status).toBe(403)
   expect((await get('/audit/entries', 'nobody')).status).toBe(401)
 })

@@ -1,3 +1,4 @@
+import { isUuid } from '@ashlar/kernel'
 import { formatActor } from '../context/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import type { Envelope, NewEvent } from './event.ts'
@@ -20,4 +21,15 @@ export const toEnvelope = (runtime: Runtime, service: string, event: NewEvent): 
     ...(event.sequence === undefined ? {} : { sequence: event.sequence }),
     actor: formatActor(context.actor),
   }
+}
+
+/** Has what the bus files an event by: who reads it further checks the data with the event's own schema. */
+export const isEnvelope = (value: unknown): value is Envelope => {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, source, type, subject, correlationid, traceparent } = value as Partial<Envelope>
+  return (
+    typeof id === 'string' &&
+    isUuid(id) &&
+    [source, type, subject, correlationid, traceparent].every((text) => typeof text === 'string' && text !== '')
+  )
 }

@@ -1,2 +1,2 @@
-export { toEnvelope } from './envelope.ts'
+export { isEnvelope, toEnvelope } from './envelope.ts'
 export { defineEvent, type Envelope, type EventType, type NewEvent } from './event.ts'

@@ -194,7 +194,7 @@ describe('operational endpoints', () => {
     expect(text).toContain('http_requests_total{method="GET",route="/books/:id",status="404",service="payments"} 1')
     expect(text).toContain('http_errors_total{method="GET",route="(none)",status="404",service="payments"} 1')
     expect(text).toContain('http_errors_total{method="GET",route="(none)",status="400",service="payments"} 1')
-    expect(text).toContain('http_requests_total{method="_OTHER",route="(none)",status="405",service="payments"} 1')
+    expect(text).toContain('http_requests_total{method="_OTHER",route="(none)",status="404",service="payments"} 1')
     expect(text).toContain(
       'http_request_duration_seconds_bucket{le="0.005",service="payments",method="GET",route="/books/:id",status="200"}',
     )

@@ -122,11 +122,14 @@ describe('paths and methods', () => {
     expect(reply.text).not.toContain('secret')
   })
 
-  test.each(['PUT', 'OPTIONS', 'TRACE', 'PROPFIND'])('%s on a known path is 405 with Allow', async (method) => {
-    const reply = await ask(running.port, '/me', { method })
-    expect([reply.status, reply.headers.allow]).toEqual([405, 'DELETE, GET, HEAD'])
-    expect(reply.json()).toMatchObject({ code: 'method_not_allowed', type: 'urn:ashlar:problem:method_not_allowed' })
-  })
+  test.each(['PUT', 'OPTIONS', 'TRACE', 'PROPFIND'])(
+    '%s on a known path is 404, as what is not built, with Allow',
+    async (method) => {
+      const reply = await ask(running.port, '/me', { method })
+      expect([reply.status, reply.headers.allow]).toEqual([404, 'DELETE, GET, HEAD'])
+      expect(reply.json()).toMatchObject({ code: 'not_found', type: 'urn:ashlar:problem:not_found' })
+    },
+  )
 
   test('one trailing slash is ignored, two are not', async () => {
     expect((await ask(running.port, `/books/${ID}/`)).status).toBe(200)

@@ -110,7 +110,7 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
     }
     const methods = allowed.of(pathOf(request.raw))
     if (methods.length === 0) return done(new Refused('not_found'))
-    done(new Refused({ code: 'method_not_allowed', headers: { allow: methods.join(', ') } }))
+    done(new Refused({ code: 'not_found', headers: { allow: methods.join(', ') } }))
   })
   fastify.addHook('onRoute', (route) => {
     for (const method of [route.method].flat()) allowed.add(method, route.url)

@@ -72,6 +72,26 @@ test('what was written elsewhere is found by the poll', async () => {
   await eventually(() => expect(numbers()).toEqual([1]), 2_000)
 })
 
+test('a row that is no event is set aside and named, and holds up nobody', async () => {
+  await store.sql(`INSERT INTO outbox (event_id, envelope) VALUES (gen_random_uuid(), '{"type":"a.b.v1"}')`)
+  await write(undefined, 1)
+  start({ pollMs: 50 })
+  await eventually(() => expect(numbers()).toEqual([1]))
+  await eventually(async () => (await left()) === 1)
+  expect(await store.sql('SELECT refused FROM outbox')).toEqual([{ refused: 'not an event' }])
+  expect(runtime.logs.filter(({ level }) => level === 'error')).toHaveLength(1)
+})
+
+test('an event that the bus refuses is never set aside', async () => {
+  published.failing = true
+  await write(undefined, 1)
+  start({ pollMs: 20 })
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  published.failing = false
+  await eventually(() => expect(numbers()).toEqual([1]), 10_000)
+  await eventually(async () => (await left()) === 0)
+})
+
 test('a crash between confirm and delete repeats the batch and loses nothing', async () => {
   runtime.faults.throwAt('auth.relay.published', { times: 1 })
   await write(undefined, 1, 2)

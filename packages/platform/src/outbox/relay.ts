@@ -1,5 +1,5 @@
 import type { Bus } from '../bus/index.ts'
-import type { Envelope } from '../events/index.ts'
+import { type Envelope, isEnvelope } from '../events/index.ts'
 import type { Database, Session } from '../postgres/index.ts'
 import type { Runtime, ServiceName } from '../runtime/index.ts'
 import { createWaker, sleep } from './waker.ts'
@@ -42,6 +42,7 @@ export const createRelay = ({ database, bus, runtime, service, batch = 500, poll
   const metrics = runtime.metrics(service)
   const age = metrics.gauge('outbox_oldest_age_seconds', 'Age of the oldest event that the bus has not confirmed')
   const relayed = metrics.counter('outbox_relayed_total', 'Events that the bus has confirmed')
+  const refused = metrics.counter('outbox_refused_total', 'Outbox rows that are no events and were set aside')
   const lock = runtime.names.lock(`relay/${service}`)
 
   const waker = createWaker()
@@ -50,25 +51,43 @@ export const createRelay = ({ database, bus, runtime, service, batch = 500, poll
   let failures = 0
   let running: Promise<void> | undefined
 
+  /**
+   * Sets aside the rows that are no events (written by hand): the bus could never take them, and all that follow would
+   * wait. Nothing else is set aside, whatever the bus says of it: what is an event is tried until it is taken.
+   */
+  const withoutStrangers = async (session: Session, rows: readonly Row[]): Promise<readonly Row[]> => {
+    const strangers = rows.filter(({ envelope }) => !isEnvelope(envelope))
+    if (strangers.length === 0) return rows
+    await session.query(
+      `UPDATE outbox SET refused = 'not an event' WHERE id = ANY ($1::bigint[])`,
+      [strangers.map(({ id }) => id)],
+      'relay_refuse',
+    )
+    refused.inc(strangers.length)
+    for (const { id } of strangers) log.error({ outboxId: String(id) }, 'an outbox row is no event; it is set aside')
+    return rows.filter((row) => !strangers.includes(row))
+  }
+
   /** Moves what is there; answers when the outbox was seen with less than a full batch. */
   const drain = async (session: Session): Promise<void> => {
     for (;;) {
       const rows = await session.query<Row>(
         `SELECT id, envelope, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_seconds
-         FROM outbox ORDER BY id LIMIT $1`,
+         FROM outbox WHERE refused IS NULL ORDER BY id LIMIT $1`,
         [batch],
         'relay_read',
       )
       age.set(Math.max(0, rows[0]?.age_seconds ?? 0))
       if (rows.length === 0) return
-      await bus.publish(rows.map((row) => row.envelope))
+      const events = await withoutStrangers(session, rows)
+      if (events.length > 0) await bus.publish(events.map((row) => row.envelope))
       await runtime.faults.hit(`${service}.relay.published`)
       await session.query(
         'DELETE FROM outbox WHERE id = ANY ($1::bigint[])',
-        [rows.map((row) => row.id)],
+        [events.map((row) => row.id)],
         'relay_delete',
       )
-      relayed.inc(rows.length)
+      relayed.inc(events.length)
       failures = 0
       if (rows.length < batch || stopped()) return
     }

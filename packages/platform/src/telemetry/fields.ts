@@ -74,6 +74,7 @@ const ALLOWED = [
   'publicKey',
   'table',
   'operation',
+  'outboxId',
   'action',
   'firstBad',
   'walStatus',

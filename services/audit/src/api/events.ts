@@ -14,7 +14,7 @@ const rules: Record<string, EventRule> = {
     personal: ['email', 'ipAddress', 'userAgent'],
     byPerson: true,
   },
-  [userLoginFailed.type]: { entity: 'identifier', entityId: 'identifierHash' },
+  [userLoginFailed.type]: { entity: 'user', entityId: 'identifierHash' },
   [sessionRevoked.type]: { entity: 'session', entityId: 'sessionId', person: 'userId' },
   [refreshReused.type]: { entity: 'session', entityId: 'sessionId', person: 'userId', personal: ['ipAddress'] },
   [deadLetterDiscarded.type]: { entity: 'dead_letter', entityId: 'eventId' },

@@ -1,4 +1,4 @@
-import { err, ok, type Result } from '@ashlar/kernel'
+import { err, isUuid, ok, type Result } from '@ashlar/kernel'
 import type { Cursors, Handlers, HttpResponse } from '@ashlar/platform/http'
 import type { AuditStore, EntryPage, PlaceInList } from '../application/ports.ts'
 import type { EntriesRead, ReadEntries } from '../application/queries/read-entries.ts'
@@ -12,6 +12,9 @@ export type HttpDeps = {
   store: Pick<AuditStore, 'latestCheckpoints'>
   signer: Signer
 }
+
+/** Entities whose ids are UUIDs; roles and templates go by name, and a trail may hold entities of anybody's own. */
+const BY_UUID: readonly string[] = ['user', 'session', 'payment', 'refund', 'notification']
 
 export const auditHandlers = ({ readEntries, verify, store, signer }: HttpDeps): Handlers<typeof auditRoutes> => {
   const page = async (
@@ -30,6 +33,7 @@ export const auditHandlers = ({ readEntries, verify, store, signer }: HttpDeps):
       page({ filter, order: 'newest', limit }, cursors, cursor),
 
     entityTimeline: async ({ params, query: { limit, cursor }, caller, cursors }) => {
+      if (BY_UUID.includes(params.entity) && !isUuid(params.id)) return err('not_found')
       const own = params.entity === 'user' && params.id === caller.userId
       // The same answer as for an entity that nobody has heard of.
       if (!own && !caller.permissions.includes('audit:read')) return err('not_found')

@@ -24,7 +24,7 @@ export const entryOfChange = (service: string, epoch: string, change: Change): D
     personal: [
       ...personalFields(change, 'before', before),
       ...personalFields(change, 'after', after),
-      ...personalContext(told.actor),
+      ...personalContext(told.actor, change),
     ],
   }
 }
@@ -57,14 +57,25 @@ const personalFields = ({ table }: Change, part: 'before' | 'after', values: Val
   return table.personal.filter((field) => field in values).map((field) => ({ part, field, person: indexable(person) }))
 }
 
-/** Address and browser of a user are personal too, and go when he goes. */
-export const personalContext = (actor: EntryActor): PersonalField[] =>
-  actor.type === 'user'
-    ? [
-        { part: 'context', field: 'ip', person: actor.id },
-        { part: 'context', field: 'userAgent', person: actor.id },
+/**
+ * Address and browser of a user are personal too, and go when he goes. Who signs up, confirms an address or signs in
+ * has not said yet who he is: there they are those of the person whose row it is.
+ */
+const personalContext = (actor: EntryActor, change: Change): PersonalField[] => {
+  const person = actor.type === 'user' ? actor.id : actor.type === 'anonymous' ? personOf(change) : undefined
+  return person === undefined
+    ? []
+    : [
+        { part: 'context', field: 'ip', person },
+        { part: 'context', field: 'userAgent', person },
       ]
-    : []
+}
+
+const personOf = ({ table, before, after }: Change): string | undefined => {
+  const column = table.person ?? (table.entity === 'user' ? table.entityId : undefined)
+  const person = column === undefined ? undefined : (after ?? before)?.[column]
+  return typeof person === 'string' && person !== '' ? indexable(person) : undefined
+}
 
 type Told = {
   actor: EntryActor
@@ -92,7 +103,8 @@ const readContext = (content: unknown): Told => {
     requestId: text(requestId),
     traceparent: text(traceparent),
     ip: text(ip) ?? text(clientAddress),
-    userAgent: text(userAgent) ?? text(applicationName),
+    // A client that names itself nothing has said nothing.
+    userAgent: text(userAgent) ?? (text(applicationName) || undefined),
     reason: text(reason),
   }
 }

@@ -9,8 +9,19 @@ export const isSingleAddress = (text: string): boolean =>
 const ADDRESS =
   /^[\p{L}\p{N}!#$%&'*+\-/=?^_`{|}~](?:[\p{L}\p{N}!#$%&'*+\-/=?^_`{|}~.]*[\p{L}\p{N}!#$%&'*+\-/=?^_`{|}~])?@[\p{L}\p{N}](?:[\p{L}\p{N}.-]*[\p{L}\p{N}])?$/u
 
-/** The form under which an address is compared and hashed; the domain has no case, and no mailbox here tells case apart. */
-export const addressKey = (address: string): string => address.trim().normalize('NFC').toLowerCase()
+/**
+ * The form under which an address is compared and hashed: the one that accounts have, so that a domain typed in its own
+ * script finds what was sent to its IDNA form. Neither part tells case apart.
+ */
+export const addressKey = (address: string): string => {
+  const text = address.trim().normalize('NFC').toLowerCase().normalize('NFC')
+  const at = text.lastIndexOf('@')
+  const domain = text.slice(at + 1)
+  // The parser would cut off or rewrite what is no host name; that stays as it is.
+  if (!/^[\p{L}\p{M}\p{N}.-]+$/u.test(domain) || /^[\d.]+$/.test(domain) || !URL.canParse(`http://${domain}`))
+    return text
+  return `${text.slice(0, at + 1)}${new URL(`http://${domain}`).hostname}`
+}
 
 /** Splits `Name <address>` or a bare address. Undefined where the address is not exactly one, or the name not one line. */
 export const parseSender = (text: string): { name: string; address: string } | undefined => {

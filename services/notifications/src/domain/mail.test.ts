@@ -42,6 +42,11 @@ test('no address holds what could leave its place in a command or header', () =>
     }),
   )
   expect(addressKey('  Ada@X.Test ')).toBe('ada@x.test')
+  expect(addressKey('Ada@Bücher.example')).toBe('ada@xn--bcher-kva.example')
+  expect(addressKey('e\u0301@例え.jp')).toBe('é@xn--r8jz45g.jp')
+  // An address that no account can have is still a key, and one of its own.
+  expect(addressKey('ü')).not.toBe(addressKey('ö'))
+  expect(addressKey('a@ü/b')).not.toBe(addressKey('a@ü/c'))
 })
 
 test.each([

@@ -133,7 +133,9 @@ CREATE TABLE outbox (
   event_id uuid NOT NULL,
   -- json, not jsonb: the text is passed on as it was written.
   envelope json NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  -- Why the bus will not have it. Such a row stays for its operator and holds up nobody.
+  refused text
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 SELECT ashlar.technical('outbox', 'events on their way; rows leave when the bus has confirmed them');
 
