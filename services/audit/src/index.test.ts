@@ -115,7 +115,7 @@ const names = async (query: string) =>
   (await get(`/audit/entries?limit=100&${query}`)).body.data.map(({ entity, action }) => `${entity} ${action}`).sort()
 
 test('sign-ins and their like are entries of the chain events', async () => {
-  expect(await names('action=event')).toEqual(['identifier event', 'session event', 'session event'])
+  expect(await names('action=event')).toEqual(['session event', 'session event', 'user event'])
   const { body } = await get(`/audit/entries?requestId=r-login&entity=session&actor=user:${ANNA}`)
   expect(body.data[0]).toMatchObject({
     chain: 'events',
@@ -135,7 +135,7 @@ test.each([
   ['actor=ashlar', 7],
   ['actor=user:ashlar', 0],
   ['action=update', 1],
-  ['entity=user', 7],
+  ['entity=user', 8],
   [`entityId=${ANNA}`, 2],
   ['service=auth', 3],
   ['requestId=r-login', 3],

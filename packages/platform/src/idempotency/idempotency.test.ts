@@ -36,7 +36,7 @@ const routes = {
   work: defineRoute({
     ...shape,
     method: 'POST',
-    path: '/work/:id',
+    path: '/chores/:id',
     summary: 'Works on it',
     idempotency: 'lease',
     responses: { 200: note, 202: note },
@@ -221,7 +221,7 @@ describe('a write of one transaction', () => {
     ] as const) {
       expect((await post(path, 'scoped', 'k3', { user })).headers['idempotent-replayed']).toBeUndefined()
     }
-    expect((await post('/work/a', 'scoped', 'k3')).status).toBe(200)
+    expect((await post('/chores/a', 'scoped', 'k3')).status).toBe(200)
     expect(await notes('scoped')).toBe(3)
     expect((await post('/notes/%61', 'scoped', 'k3')).headers['idempotent-replayed']).toBe('true')
   })
@@ -309,34 +309,34 @@ describe('a write of one transaction', () => {
 describe('a write that calls out', () => {
   test('holds a lease: others get 409 at once, afterwards the same answer', async () => {
     const open = close()
-    const first = post('/work/1', 'called', 'k1')
+    const first = post('/chores/1', 'called', 'k1')
     await expect.poll(() => calls).toBe(1)
     const began = performance.now()
-    const busy = await post('/work/1', 'called', 'k1')
+    const busy = await post('/chores/1', 'called', 'k1')
     expect(outcome(busy)).toEqual([409, 'request_in_progress'])
     expect(performance.now() - began).toBeLessThan(250)
-    expect(outcome(await post('/work/1', 'another', 'k1'))).toEqual([422, 'idempotency_key_reused'])
+    expect(outcome(await post('/chores/1', 'another', 'k1'))).toEqual([422, 'idempotency_key_reused'])
     open()
-    const again = post('/work/1', 'called', 'k1')
+    const again = post('/chores/1', 'called', 'k1')
     expect((await first).status).toBe(200)
     await again
-    const replay = await post('/work/1', 'called', 'k1')
+    const replay = await post('/chores/1', 'called', 'k1')
     expect([replay.text, replay.headers['idempotent-replayed']]).toEqual([(await first).text, 'true'])
     expect(calls).toBe(1)
   })
 
   test('its 202 is not kept, its 409 is', async () => {
-    await post('/work/1', 'unsettled', 'k2')
-    expect((await post('/work/1', 'unsettled', 'k2')).headers['idempotent-replayed']).toBeUndefined()
+    await post('/chores/1', 'unsettled', 'k2')
+    expect((await post('/chores/1', 'unsettled', 'k2')).headers['idempotent-replayed']).toBeUndefined()
     expect(calls).toBe(2)
-    await post('/work/1', 'exists', 'k3')
-    expect((await post('/work/1', 'exists', 'k3')).headers['idempotent-replayed']).toBe('true')
+    await post('/chores/1', 'exists', 'k3')
+    expect((await post('/chores/1', 'exists', 'k3')).headers['idempotent-replayed']).toBe('true')
     expect(calls).toBe(3)
   })
 
   test('a throw gives the key back', async () => {
-    expect((await post('/work/1', 'crash', 'k4')).status).toBe(500)
-    expect((await post('/work/1', 'crash', 'k4')).status).toBe(500)
+    expect((await post('/chores/1', 'crash', 'k4')).status).toBe(500)
+    expect((await post('/chores/1', 'crash', 'k4')).status).toBe(500)
     expect(calls).toBe(2)
   })
 
@@ -344,7 +344,7 @@ describe('a write that calls out', () => {
     runtime.as(() =>
       unitOfWork(async (tx) => {
         const { fingerprint } = await import('./fingerprint.ts')
-        const use = { scope: 'ada POST /work/1', key, fingerprint: fingerprint({ text: 'left' }) }
+        const use = { scope: 'ada POST /chores/1', key, fingerprint: fingerprint({ text: 'left' }) }
         return tx.idempotency.acquire(use, { owner, seconds: 30, ownerAlive: () => true }, 300)
       }),
     )
@@ -355,20 +355,20 @@ describe('a write that calls out', () => {
     const careful = await start((owner) => owner === elsewhere)
     const at = await careful.listen('127.0.0.1', 0)
     try {
-      expect(outcome(await post('/work/1', 'left', 'k5', { at }))).toEqual([409, 'request_in_progress'])
+      expect(outcome(await post('/chores/1', 'left', 'k5', { at }))).toEqual([409, 'request_in_progress'])
       await store.sql("UPDATE idempotency_keys SET lease_until = now() - interval '1 second' WHERE key = 'k5'")
-      expect((await post('/work/1', 'left', 'k5', { at })).status).toBe(200)
+      expect((await post('/chores/1', 'left', 'k5', { at })).status).toBe(200)
     } finally {
       await careful.close()
     }
     expect(await takeLease('k6', elsewhere)).toEqual({ state: 'reserved' })
-    expect((await post('/work/1', 'left', 'k6')).status).toBe(200)
+    expect((await post('/chores/1', 'left', 'k6')).status).toBe(200)
   })
 
   test('20 at once after a lease was left: one takes it over', async () => {
     await takeLease('k7', randomUUID())
     const open = close()
-    const replies = Array.from({ length: 20 }, () => post('/work/1', 'left', 'k7'))
+    const replies = Array.from({ length: 20 }, () => post('/chores/1', 'left', 'k7'))
     await expect.poll(() => calls).toBe(1)
     await new Promise((resolve) => setTimeout(resolve, 100))
     open()
