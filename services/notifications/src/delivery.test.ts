@@ -168,8 +168,10 @@ test('a store that is away when the outcome is recorded makes nothing unknown', 
   pause.release()
   await new Promise((resolve) => setTimeout(resolve, 300))
   await restore()
-  await becomes(triggerId, { status: 'sent', attempts: 1 })
+  // Not how many tries it took: a mailbox that gets no connection on a busy server is a reason for a second one.
+  await becomes(triggerId, { status: 'sent' })
   expect((await service.mailbox.list({ to: 'store@x.test' })).data).toMatchObject([{ handOvers: 1 }])
+  expect(runtime.logs.filter(({ message }) => message.includes('are unknown now'))).toEqual([])
 })
 
 test('links do not wait behind other mails that are slow', async () => {
