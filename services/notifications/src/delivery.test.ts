@@ -161,17 +161,21 @@ test('a mail server that is away delays messages and stops nothing', async () =>
 
 test('a store that is away when the outcome is recorded makes nothing unknown', async () => {
   const { service, runtime } = await stage.service()
+  // What earlier tests left is sent by this service too: the pause below must catch this test's own message.
+  await eventually(
+    async () =>
+      (await stage.database.sql(`SELECT 1 FROM notifications WHERE status IN ('queued', 'sending', 'unknown')`))
+        .length === 0,
+    15_000,
+  )
   const pause = runtime.faults.pauseAt('notifications.send.handed')
   const [triggerId] = await stage.publish(stage.mailRequest({ email: 'store@x.test' }))
   await pause.reached
-  const { attempts = 0 } = (await rowOf(triggerId)) ?? {}
   const restore = await stage.database.outage()
   pause.release()
   await new Promise((resolve) => setTimeout(resolve, 300))
   await restore()
-  // The outage adds no try. A mailer that had thrown before it would be a reason for one, and says so in the log.
-  const threw = runtime.logs.filter(({ message }) => message === 'the mailer threw').length
-  await becomes(triggerId, { status: 'sent', attempts: attempts + threw })
+  await becomes(triggerId, { status: 'sent', attempts: 1 })
   expect((await service.mailbox.list({ to: 'store@x.test' })).data).toMatchObject([{ handOvers: 1 }])
   expect(runtime.logs.filter(({ message }) => message.includes('are unknown now'))).toEqual([])
 })
