@@ -2,7 +2,7 @@ import { PgoutputPlugin } from 'pg-logical-replication'
 import { type Lsn, parseLsn } from './lsn.ts'
 import type { Operation, Values } from './types.ts'
 import { canonicalFor } from './values.ts'
-import { microTime } from './wire.ts'
+import { microTime, unixMicros } from './wire.ts'
 
 /** The prefix of the messages that carry a transaction's context. */
 export const CONTEXT_PREFIX = 'ashlar.audit'
@@ -25,6 +25,12 @@ export type StreamEvent =
   | { kind: 'truncate'; lsn: Lsn; tables: string[] }
 
 export type Decoder = { decode(lsn: Lsn, payload: Buffer): StreamEvent | undefined }
+
+const BEGIN = 0x42
+
+/** When the transaction that begins with this message was committed, in Unix milliseconds; undefined for any other. */
+export const commitTimeMs = (payload: Buffer): number | undefined =>
+  payload[0] === BEGIN ? Number(unixMicros(payload.readBigInt64BE(9)) / 1000n) : undefined
 
 /**
  * Turns pgoutput messages into events with canonical values. One per connection: the server describes each table once

@@ -21,12 +21,8 @@ export const peekChanges = async (
        $1, NULL, NULL, 'proto_version', '1', 'publication_names', $2, 'messages', 'true')`,
     [slot, `"${publication}"`],
   )
-  const decoder = createDecoder(publication)
   const queue = createWeightedQueue<PumpItem>({ highWater: Number.POSITIVE_INFINITY, onFull() {}, onLow() {} })
-  for (const row of rows) {
-    const event = decoder.decode(parseLsn(row.lsn), row.data)
-    if (event) queue.push({ event, weight: 1 }, 1)
-  }
+  for (const row of rows) queue.push({ lsn: parseLsn(row.lsn), payload: row.data }, 1)
   const done = new Error('The slot holds no more')
   queue.fail(done)
 
@@ -34,6 +30,7 @@ export const peekChanges = async (
   await pump({
     epoch,
     queue,
+    decoder: createDecoder(publication),
     from: 0n,
     now: Date.now,
     batchRows: 1000,

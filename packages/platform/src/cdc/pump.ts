@@ -1,15 +1,17 @@
 import { type Catalogue, undeclared } from './catalogue.ts'
-import type { RowEvent, StreamEvent } from './decoder.ts'
+import type { Decoder, RowEvent, StreamEvent } from './decoder.ts'
 import { changeId } from './identity.ts'
 import { formatLsn, type Lsn } from './lsn.ts'
 import type { WeightedQueue } from './queue.ts'
 import type { AuditedTable, Change, Values } from './types.ts'
 
-export type PumpItem = { event: StreamEvent; weight: number } | { event: { kind: 'idle'; walEnd: Lsn }; weight: number }
+/** A message as it came, taken apart only when its turn has come: decoded rows take many times its place. */
+export type PumpItem = { lsn: Lsn; payload: Buffer } | { idle: Lsn }
 
 export type PumpOptions = {
   epoch: string
   queue: WeightedQueue<PumpItem>
+  decoder: Decoder
   loadCatalogue: () => Promise<Catalogue>
   /** Stores changes; `through` is the end of the last transaction that is complete with them. Never rejects but to stop. */
   store: (changes: Change[], through: Lsn | undefined) => Promise<void>
@@ -63,7 +65,7 @@ export const pump = async (options: PumpOptions): Promise<never> => {
     storing.catch(() => {})
   }
 
-  const handle = async (event: PumpItem['event']) => {
+  const handle = async (event: StreamEvent) => {
     switch (event.kind) {
       case 'begin':
         transaction = { txid: event.txid, commitTime: event.commitTime, context: null }
@@ -86,18 +88,20 @@ export const pump = async (options: PumpOptions): Promise<never> => {
         transaction = undefined
         complete = event.endLsn
         return
-      case 'idle':
-        // Everything the server had before this position was sent before it, so with nothing open all of it is here.
-        if (!transaction && event.walEnd > complete) complete = event.walEnd
-        return
     }
   }
 
   for (;;) {
     const item = queue.poll()
     if (item) {
-      await handle(item.event)
-      batchBytes += item.weight
+      if ('idle' in item) {
+        // Everything the server had before this position was sent before it, so with nothing open all of it is here.
+        if (!transaction && item.idle > complete) complete = item.idle
+        continue
+      }
+      const event = options.decoder.decode(item.lsn, item.payload)
+      if (event) await handle(event)
+      batchBytes += item.payload.length
       if (batch.length >= options.batchRows || (batch.length > 0 && batchBytes >= options.batchBytes)) await flush()
       continue
     }

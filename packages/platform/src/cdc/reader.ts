@@ -113,7 +113,9 @@ export const createChangeReader = (options: ReaderOptions): ChangeReader => {
       const client = await openSession(options.url, `${options.slot} probe`)
       try {
         const slot = await readSlot(client, options.slot)
-        retained = slot && { bytes: slot.retainedBytes, share: slot.retainedShare }
+        // What a slot that is gone or lost should have kept is not kept at all.
+        retained =
+          slot && !slot.lost ? { bytes: slot.retainedBytes, share: slot.retainedShare } : { bytes: 0, share: 1 }
       } finally {
         await client.end().catch(() => {})
       }

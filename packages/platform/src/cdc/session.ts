@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { loadCatalogue } from './catalogue.ts'
 import { openSession, ReplicationConnection } from './connection.ts'
-import { createDecoder } from './decoder.ts'
+import { commitTimeMs, createDecoder } from './decoder.ts'
 import { formatLsn, type Lsn, parseLsn } from './lsn.ts'
 import { type PumpItem, pump } from './pump.ts'
 import { createWeightedQueue } from './queue.ts'
@@ -117,7 +117,6 @@ const settle = async (options: SessionOptions, { connection, side, epoch }: Open
 
 const stream = async (options: SessionOptions, { connection, side, epoch, from }: Open & { from: Lsn }) => {
   const { state, now, signal, log } = options
-  const decoder = createDecoder(options.publication)
   const queue = createWeightedQueue<PumpItem>({
     highWater: options.highWaterBytes,
     onFull: () => connection.pause(),
@@ -138,13 +137,13 @@ const stream = async (options: SessionOptions, { connection, side, epoch, from }
       if (frame.kind === 'keepalive') {
         // Answered at once, with what is stored: the answer must not wait behind the queue.
         if (frame.replyRequested) acknowledge()
-        queue.push({ event: { kind: 'idle', walEnd: frame.walEnd }, weight: 0 }, 0)
+        queue.push({ idle: frame.walEnd }, 0)
         return
       }
       if (frame.lsn > state.received) state.received = frame.lsn
-      const event = decoder.decode(frame.lsn, frame.payload)
-      if (event?.kind === 'begin') state.pendingSince ??= Date.parse(event.commitTime)
-      if (event) queue.push({ event, weight: size }, size)
+      state.pendingSince ??= commitTimeMs(frame.payload)
+      // Copied: the connection reads its next bytes into the same memory.
+      queue.push({ lsn: frame.lsn, payload: Buffer.from(frame.payload) }, size)
     },
   })
   state.phase = 'streaming'
@@ -167,6 +166,7 @@ const stream = async (options: SessionOptions, { connection, side, epoch, from }
     await pump({
       epoch,
       queue,
+      decoder: createDecoder(options.publication),
       from,
       now,
       batchRows: options.batchRows,

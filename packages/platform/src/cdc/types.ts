@@ -80,7 +80,7 @@ export type ReaderStatus = {
   silentSeconds: number
   /** Log that the server keeps for this reader; undefined until asked once. */
   retainedBytes: number | undefined
-  /** Part of the allowed log that is used up, 0 to 1; undefined where nothing limits it. */
+  /** Part of the allowed log that is used up, 0 to 1; 1 where the slot is gone; undefined where nothing limits it. */
   retainedShare: number | undefined
   /** Bytes read and not yet stored. */
   queuedBytes: number

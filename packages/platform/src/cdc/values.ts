@@ -1,6 +1,6 @@
 import type { Json } from '@ashlar/kernel'
 import pg from 'pg'
-import { parseExactJson } from './json.ts'
+import { readJson } from './json.ts'
 
 /**
  * The canonical form of column values, by type. Whatever captured the change, the same value is the same JSON:
@@ -8,7 +8,8 @@ import { parseExactJson } from './json.ts'
  * - boolean → true/false; int2, int4 → number; int8, numeric → string with the digits that were stored
  * - float4, float8 → number, or the string NaN, Infinity, -Infinity
  * - timestamptz → RFC 3339 in UTC with six digits and Z; timestamp → the same without Z; infinity stays a word
- * - json, jsonb → the value itself; numbers beyond a double as `{"$number":"…"}`
+ * - json, jsonb → the value itself; numbers beyond a double as `{"$number":"…"}`; as `{"$json":"…"}` its text where
+ *   it is longer than 1 MiB of characters or nests deeper than 200
  * - arrays → arrays of the element's form; uuid, text, date, time, bytea (`\x` and hex) and all others → text
  */
 export type Canonical = (text: string) => Json
@@ -35,8 +36,8 @@ const scalars: Record<number, Canonical> = {
   26: Number,
   700: float,
   701: float,
-  114: parseExactJson,
-  3802: parseExactJson,
+  114: readJson,
+  3802: readJson,
   1114: timestamp(''),
   1184: timestamp('Z'),
 }

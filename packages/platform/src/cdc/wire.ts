@@ -34,6 +34,9 @@ export const statusUpdate = (received: Lsn, flushed: Lsn, nowMs: number, replyRe
   return message
 }
 
+/** Microseconds since the Unix epoch from PostgreSQL's. */
+export const unixMicros = (micros: bigint): bigint => micros + EPOCH_OFFSET
+
 /** RFC 3339 with six digits from microseconds since the Unix epoch. */
 export const microTime = (micros: bigint): string => {
   const ms = micros / 1000n

@@ -19,6 +19,14 @@ const databaseUrl = (what: string, variable: `ASHLAR_${string}`) =>
     defaultText: 'the embedded PostgreSQL',
   }) as const
 
+const days = (standard: number) =>
+  z.coerce
+    .number('must be a number of days')
+    .int('must be a whole number of days')
+    .min(1, 'must be at least 1')
+    .max(3_650, 'must be at most 3650')
+    .default(standard)
+
 /** Passwords that stand in examples everywhere, and those that are nearly none. */
 export const isExamplePassword = (password: string): boolean =>
   password.length < 8 ||
@@ -71,6 +79,28 @@ export const coreSettings = defineSettings('core', {
     variable: 'ASHLAR_LOG_LEVEL',
     schema: z.enum(['error', 'warn', 'info', 'debug'], 'must be error, warn, info or debug').default('info'),
     description: 'The least important lines that are logged: error, warn, info or debug.',
+  },
+  logDir: {
+    variable: 'ASHLAR_LOG_DIR',
+    schema: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
+    description:
+      'A folder for combined.log and error.log, put aside daily; a relative path begins where the program is started. Standard output has all lines in any case.',
+    defaultText: 'no files',
+    example: './logs',
+  },
+  logDays: {
+    variable: 'ASHLAR_LOG_DAYS',
+    schema: days(30),
+    description: 'How many days of log files are kept.',
+  },
+  busRetentionDays: {
+    variable: 'ASHLAR_BUS_RETENTION_DAYS',
+    schema: days(7),
+    description: 'How long the bus keeps events after its slowest subscription has handled them.',
   },
   installation: {
     variable: 'ASHLAR_INSTALLATION',

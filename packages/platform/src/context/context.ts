@@ -43,7 +43,8 @@ export const serviceContext = (
   from: { requestId?: string; traceparent?: string; actor?: Actor } = {},
 ): ExecutionContext => ({
   requestId: from.requestId ?? uuidv7(),
-  traceparent: from.traceparent === undefined ? newTraceparent() : childTraceparent(from.traceparent),
+  // Unsampled: loops that look for work many times a second would fill every collector with traces of nothing.
+  traceparent: from.traceparent === undefined ? newTraceparent(false) : childTraceparent(from.traceparent),
   actor: from.actor ?? { type: 'service', id: service },
 })
 

@@ -31,7 +31,7 @@ const newSpanId = (): string => {
 }
 
 /** The first span of a trace of its own. */
-export const newTraceparent = (): string => write({ traceId: newTraceId(), spanId: newSpanId(), sampled: true })
+export const newTraceparent = (sampled = true): string => write({ traceId: newTraceId(), spanId: newSpanId(), sampled })
 
 /** A new span of the same trace; of a new trace when the parent is not well formed. */
 export const childTraceparent = (parent: string): string => {

@@ -7,6 +7,7 @@ export {
   isRawContent,
   type Method,
   type RawContent,
+  type RouteLimit,
   type RouteSpec,
   type Routes,
 } from './route.ts'

@@ -1,5 +1,5 @@
 import { isUuid } from '@ashlar/kernel'
-import { formatActor } from '../context/index.ts'
+import { type ExecutionContext, formatActor } from '../context/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 import type { Envelope, NewEvent } from './event.ts'
 
@@ -17,10 +17,32 @@ export const toEnvelope = (runtime: Runtime, service: string, event: NewEvent): 
     dataschema: `urn:ashlar:event:${event.type}`,
     data: event.data,
     correlationid: context.requestId,
-    traceparent: context.traceparent,
+    traceparent: runtime.tracing.on ? producerSpan(runtime, service, event, context) : context.traceparent,
     ...(event.sequence === undefined ? {} : { sequence: event.sequence }),
     actor: formatActor(context.actor),
   }
+}
+
+/** Whoever handles the event is a child of the span in which it was written down. */
+const producerSpan = (
+  runtime: Runtime,
+  service: string,
+  event: NewEvent,
+  { traceparent }: ExecutionContext,
+): string => {
+  const span = runtime.tracing.start(`send ${event.type}`, {
+    kind: 'producer',
+    parent: traceparent,
+    attributes: {
+      'messaging.system': 'ashlar',
+      'messaging.operation.type': 'send',
+      'messaging.operation.name': 'append',
+      'messaging.destination.name': event.type,
+      'ashlar.service': service,
+    },
+  })
+  span.end()
+  return span.traceparent
 }
 
 /** Has what the bus files an event by: who reads it further checks the data with the event's own schema. */

@@ -39,16 +39,34 @@ export const parseJson = (bytes: Buffer, maxDepth: number): unknown => {
   } catch {
     throw invalid({ pointer: '', code: 'not_json', detail: 'The body is not valid JSON.' })
   }
+  // Escapes are suspicious by themselves: "\u005f_proto__" is the same name, "\u0000" and a lone "\ud800" are no text.
   if (SUSPICIOUS.test(text)) {
     const pointer = findPoison(value, '')
     if (pointer !== undefined)
       throw invalid({ pointer, code: 'name_refused', detail: 'This member name is not allowed.' })
+    const unstorable = findUnstorable(value, '')
+    if (unstorable !== undefined) throw invalid({ pointer: unstorable, code: 'not_text', detail: NOT_TEXT })
   }
   return value
 }
 
-// Escapes are suspicious by themselves: "\u005f_proto__" is the same name.
-const SUSPICIOUS = /__proto__|constructor|\\u00/i
+const SUSPICIOUS = /__proto__|constructor|\\u(?:00|d[89a-f])/i
+
+export const NOT_TEXT = 'This text holds a character that cannot be stored: NUL, or half of a surrogate pair.'
+
+/** No database and no UTF-8 peer can take such a text, so it is refused at the door instead of failing behind it. */
+export const isText = (text: string): boolean => !text.includes('\0') && text.isWellFormed()
+
+const findUnstorable = (value: unknown, pointer: string): string | undefined => {
+  if (typeof value === 'string') return isText(value) ? undefined : pointer
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, member] of Object.entries(value)) {
+    if (!isText(name)) return pointer
+    const found = findUnstorable(member, `${pointer}/${escapePointer(name)}`)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
 
 /** The place of a member that would reach into a prototype when the value is copied: `__proto__`, `constructor.prototype`. */
 const findPoison = (value: unknown, pointer: string): string | undefined => {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { z } from 'zod'
 import {
   type CommonCode,
   type ErrorTable,
@@ -8,7 +9,7 @@ import {
   type Routes,
 } from '../contract/index.ts'
 import { createSchemas, type JsonSchema, type Schemas } from './schemas.ts'
-import { strictBody } from './validate.ts'
+import { bodySchema } from './validate.ts'
 
 type OpenApi = {
   openapi: '3.1.0'
@@ -66,14 +67,18 @@ const describe = (service: string, name: string, route: RouteSpec, errors: Error
     ...(notes.length > 0 && { description: notes.join('\n\n') }),
     security: access === 'public' ? [] : [{ bearer: [] }],
     parameters: parametersOf(name, route, schemas),
-    ...(route.body && {
-      requestBody: {
-        required: true,
-        content: { [JSON_CONTENT]: { schema: schemas.input(strictBody(route.body, name), name) } },
-      },
-    }),
+    ...(route.limits && { 'x-ashlar-limits': route.limits }),
+    ...bodyOf(name, route, schemas),
     responses: withRefusals(answersOf(name, route, schemas), refusalsOf(route, errors)),
   }
+}
+
+const bodyOf = (name: string, route: RouteSpec, schemas: Schemas): object => {
+  if (!route.body && !route.rawBody) return {}
+  const body = bodySchema(route, name)
+  const media = { schema: body ? schemas.input(body, name) : {} }
+  const types = [JSON_CONTENT, ...(route.consumes ?? [])]
+  return { requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, media])) } }
 }
 
 const parametersOf = (name: string, route: RouteSpec, schemas: Schemas): object[] => {
@@ -100,6 +105,15 @@ const parametersOf = (name: string, route: RouteSpec, schemas: Schemas): object[
       schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
     })
   }
+  if (route.errors?.includes('precondition_failed')) {
+    parameters.push({
+      name: 'If-Match',
+      in: 'header',
+      required: false,
+      description: 'The `ETag` of the version that is meant to be changed; 412 where it is another one by now.',
+      schema: { type: 'string' },
+    })
+  }
   return parameters
 }
 
@@ -122,7 +136,7 @@ const answersOf = (name: string, route: RouteSpec, schemas: Schemas): Record<str
           headers,
           ...(schema !== null && {
             content: isRawContent(schema)
-              ? { [schema.contentType.split(';')[0] ?? schema.contentType]: { schema: { type: 'string' } } }
+              ? rawContentOf([schema.contentType, ...(schema.others ?? [])])
               : { [JSON_CONTENT]: { schema: schemas.output(schema, name) } },
           }),
         },
@@ -130,11 +144,17 @@ const answersOf = (name: string, route: RouteSpec, schemas: Schemas): Record<str
     }),
   )
 
+const rawContentOf = (types: readonly string[]): object =>
+  Object.fromEntries(types.map((type) => [type.split(';')[0] ?? type, { schema: { type: 'string' } }]))
+
+const takesCursor = ({ query }: RouteSpec): boolean => query instanceof z.ZodObject && 'cursor' in query.shape
+
 /** The codes that the HTTP layer itself adds to those that a route names. */
 const impliedCodes = (route: RouteSpec): CommonCode[] => [
   ...(route.body || route.query ? (['validation_failed'] as const) : []),
-  ...(route.body ? (['body_too_large', 'media_type_unsupported'] as const) : []),
-  ...(route.params ? (['not_found'] as const) : []),
+  ...(route.body || route.rawBody ? (['body_too_large', 'media_type_unsupported'] as const) : []),
+  ...(takesCursor(route) ? (['cursor_invalid'] as const) : []),
+  ...(route.params ? (['not_found', 'path_invalid'] as const) : []),
   ...(route.access === 'public' ? [] : (['access_token_invalid', 'access_token_stale'] as const)),
   ...(typeof route.access === 'object' ? (['forbidden'] as const) : []),
   ...(route.recent ? (['reauthentication_required'] as const) : []),
@@ -143,6 +163,7 @@ const impliedCodes = (route: RouteSpec): CommonCode[] => [
     : []),
   'rate_limited',
   'internal_error',
+  'overloaded',
   'dependency_unavailable',
 ]
 

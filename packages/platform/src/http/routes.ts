@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type { Result } from '@ashlar/kernel'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RouteSpec, Routes } from '../contract/index.ts'
@@ -8,14 +9,14 @@ import { createGate } from './access.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
 import type { HttpServerOptions, RequestLimits } from './options.ts'
 import { Refused } from './problem.ts'
-import { nextLink, type Rendered, renderResponse } from './render.ts'
+import { createRenderer, nextLink, type Rendered } from './render.ts'
 import { contextOf, type RequestState } from './state.ts'
 import type { Cursors, HttpResponse, Refusal } from './types.ts'
-import { parseBody, parseParams, parseQuery, strictBody } from './validate.ts'
+import { bodySchema, parseBody, parseParams, parseQuery } from './validate.ts'
 
 export type Wiring = {
   stateOf: (request: FastifyRequest) => RequestState
-  send: (reply: FastifyReply, rendered: Rendered) => FastifyReply
+  answer: (reply: FastifyReply, rendered: Rendered) => FastifyReply
   refuse: (refusal: Refusal, state: RequestState, instance: string) => Rendered & { code: string }
   limits: RequestLimits
 }
@@ -28,7 +29,7 @@ export const registerRoute = <R extends Routes>(
   name: string,
   route: RouteSpec,
   options: HttpServerOptions<R>,
-  { stateOf, send, refuse, limits }: Wiring,
+  { stateOf, answer, refuse, limits }: Wiring,
 ): void => {
   const { runtime, errors } = options
   const handler = options.handlers[name] as AnyHandler | undefined
@@ -37,9 +38,11 @@ export const registerRoute = <R extends Routes>(
     if (!Object.hasOwn(errors, code))
       throw new Error(`The route ${name} names the code ${code}, which is not in its service's table.`)
   }
-  const body = route.body && strictBody(route.body, name)
+  const body = bodySchema(route, name)
+  const unparsed = route.rawBody && !body
   const gate = createGate(route, name, { authenticator: options.authenticator, clock: runtime.clock })
   const cursors = createCursors(options.cursorKey ?? runtime.keys.derive(`cursor:${options.service}`), name)
+  const renderResponse = createRenderer(name, route)
   const ownerAlive = options.ownerAlive ?? ((owner: string) => owner === runtime.instanceId)
 
   const render = (
@@ -48,7 +51,7 @@ export const registerRoute = <R extends Routes>(
     url: string,
   ): Rendered & { code?: string } => {
     if (!result.ok) return refuse(result.error, state, pathOf(url))
-    const rendered = renderResponse(name, route, result.value)
+    const rendered = renderResponse(result.value)
     const link = route.query && nextLink(url, result.value)
     if (link) rendered.headers.link ??= link
     return rendered
@@ -66,10 +69,11 @@ export const registerRoute = <R extends Routes>(
     }
     const scope = scopeOf(state.caller?.userId ?? 'anonymous', route, request.params as Record<string, string>)
     return createIdempotency({
-      use: { scope, key, fingerprint: fingerprint(request.body ?? null) },
+      use: { scope, key, fingerprint: fingerprint(request.body ?? state.rawBody?.toString('base64') ?? null) },
       mode,
       render: (result) => {
         const rendered = render(result, state, request.raw.url ?? '')
+        if (rendered.body instanceof Readable) throw new Error(`The streamed answer of ${name} cannot be kept.`)
         return { ...rendered, body: Buffer.from(rendered.body) }
       },
       lease: { owner: runtime.instanceId, seconds: limits.idempotencyLeaseSeconds, ownerAlive },
@@ -81,13 +85,21 @@ export const registerRoute = <R extends Routes>(
   fastify.route({
     method: route.method,
     url: route.path,
-    ...(gate && { onRequest: (request: FastifyRequest) => gate(request.headers.authorization, stateOf(request)) }),
+    config: { spec: route },
+    ...(gate && {
+      onRequest: (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
+        const asking = gate(request.headers.authorization, stateOf(request))
+        if (asking) asking.then(() => done(), done)
+        else done()
+      },
+    }),
     handler: async (request, reply) => {
       const state = stateOf(request)
       const params = parseParams(route.params, request.params)
       const idempotency = idempotencyOf(request, state)
       const input = {
-        body: parseBody(body, request.body),
+        body: unparsed ? undefined : parseBody(body, request.body),
+        rawBody: route.rawBody && (state.rawBody ?? NO_BYTES),
         params,
         query: parseQuery(route.query, request.query),
         caller: route.access === 'public' ? null : state.caller,
@@ -100,11 +112,12 @@ export const registerRoute = <R extends Routes>(
       const result = await runtime.context.run(contextOf(state), () => handler(input))
       const rendered = render(result, state, request.raw.url ?? '')
       state.code = rendered.code
-      return send(reply, rendered)
+      return answer(reply, rendered)
     },
   })
 }
 
+const NO_BYTES = Buffer.alloc(0)
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,255}$/
 
 const pathOf = (url: string): string => {

@@ -9,8 +9,8 @@ export type JsonSchema = {
 }
 
 export type Schemas = {
-  /** A schema under a name of its own in the components. */
-  named(name: string, schema: z.ZodType): void
+  /** A schema under a name of its own in the components; as a caller receives it, unless said otherwise. */
+  named(name: string, schema: z.ZodType, io?: 'input' | 'output'): void
   /** What a caller may send. `where` names schemas that have no id of their own. */
   input(schema: z.ZodType, where: string): JsonSchema
   /** What a caller receives. */
@@ -53,8 +53,8 @@ export const createSchemas = (): Schemas => {
   }
 
   return {
-    named: (name, schema) => {
-      components[name] = convert(schema, 'output', name)
+    named: (name, schema, io = 'output') => {
+      components[name] = convert(schema, io, name)
     },
     input: (schema, where) => convert(schema, 'input', where),
     output: (schema, where) => convert(schema, 'output', where),

@@ -36,6 +36,8 @@ describe('bodies that are not what they should be', () => {
     ['__proto__', '{"title":"a","more":{"__proto__":{"admin":true}}}', 'name_refused'],
     ['__proto__ in escapes', '{"title":"a","more":{"\\u005f_proto__":{"admin":true}}}', 'name_refused'],
     ['constructor.prototype', '{"title":"a","more":{"constructor":{"prototype":{"admin":true}}}}', 'name_refused'],
+    ['a NUL in a text', '{"title":"a\\u0000"}', 'not_text'],
+    ['half a surrogate pair', '{"title":"a\\ud800"}', 'not_text'],
   ])('%s: 400', async (_what, body, code) => {
     const reply = await send(body)
     expect(reply.status).toBe(400)

@@ -1,8 +1,9 @@
 import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import createFastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Routes } from '../contract/index.ts'
 import { createAllowedMethods } from './allow.ts'
-import { parseJson } from './body.ts'
+import { readBodies, specOf } from './consume.ts'
 import { registerEndpoints } from './endpoints.ts'
 import { refusalOf } from './failures.ts'
 import { garbledAnswer } from './garbled.ts'
@@ -13,8 +14,11 @@ import { type HttpServerOptions, requestLimits } from './options.ts'
 import { Refused, renderProblem } from './problem.ts'
 import type { Rendered } from './render.ts'
 import { registerRoute } from './routes.ts'
+import { sendWhole } from './send.ts'
 import { createSockets, socketLimits } from './sockets.ts'
+import { createStartSpan, endSpan } from './spans.ts'
 import { newState, type RequestState } from './state.ts'
+import { forgetStream, sendStream } from './stream.ts'
 import type { HealthReport, HttpServer, Origin, Progress, Refusal } from './types.ts'
 
 // Kept on the request itself: a look-up in a weak map, three times per request, is paid for again by the collector.
@@ -28,6 +32,7 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
   const logger = runtime.logger(service)
   const metrics = runtime.metrics(service)
   const observe = createObserver(metrics, logger, options.accessLog ?? true)
+  const startSpan = createStartSpan(runtime.tracing, service)
   const allowed = createAllowedMethods()
   const answering = new Set<ServerResponse>()
   let draining = false
@@ -36,7 +41,7 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
   const begin = (request: Begun, response: ServerResponse, origin?: Origin): RequestState => {
     const known = request[STATE]
     if (known) return known
-    const opened = newState(request, origin)
+    const opened = newState(request, origin, startSpan)
     request[STATE] = opened
     if (draining) response.setHeader('connection', 'close')
     answering.add(response)
@@ -45,7 +50,9 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
     const end = (): void => {
       if (!answering.delete(response)) return
       // 499, as nginx says it: the caller left before the answer.
-      observe(request.method ?? '', path, response.headersSent ? response.statusCode : 499, opened)
+      const status = response.headersSent ? response.statusCode : 499
+      observe(request.method ?? '', path, status, opened)
+      if (opened.span) endSpan(opened.span, request.method ?? '', status, opened)
     }
     response.on('finish', end)
     response.on('close', end)
@@ -59,9 +66,20 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
 
   const refuse = (refusal: Refusal, state: RequestState, instance: string) =>
     renderProblem(errors, refusal, state, instance)
+  // What is added beside the contract's routes may have hooks on its answers; nothing else needs Fastify to send one.
+  const isDirect = options.extend === undefined
+  const answer = (reply: FastifyReply, rendered: Rendered): FastifyReply => {
+    const { body } = rendered
+    if (!isDirect || body instanceof Readable) return send(withCommon(reply), rendered)
+    sendWhole(reply.hijack().raw, { ...rendered, body }, stateOf(reply.request).headers)
+    return reply
+  }
+  const withCommon = (reply: FastifyReply): FastifyReply =>
+    reply.hasHeader('x-request-id') ? reply : reply.headers(stateOf(reply.request).headers)
   const send = (reply: FastifyReply, rendered: Rendered): FastifyReply => {
     reply.code(rendered.status).headers(rendered.headers)
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+    if (rendered.body instanceof Readable) return sendStream(reply, rendered.body, stateOf(reply.request), logger)
     return rendered.body.length === 0 && rendered.headers['content-type'] === undefined
       ? reply.send()
       : reply.send(rendered.body)
@@ -70,6 +88,7 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
     const known = begin(request.raw, reply.raw)
     // What Fastify itself refuses has not come past the first hook.
     if (!reply.hasHeader('x-request-id')) reply.headers(known.headers)
+    forgetStream(reply)
     const rendered = refuse(refusalOf(error, known, logger), known, pathOf(request.raw))
     known.code = rendered.code
     send(reply, rendered)
@@ -84,20 +103,13 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
   })
   // Methods that nobody serves come in too, so that they are answered and counted like everything else.
   for (const method of METHODS) if (!fastify.supportedMethods.includes(method)) fastify.addHttpMethod(method)
-  fastify.removeAllContentTypeParsers()
-  fastify.addContentTypeParser(JSON_TYPE, { parseAs: 'buffer' }, (_request, body, done) => {
-    try {
-      done(null, parseJson(body as Buffer, limits.bodyDepth))
-    } catch (error) {
-      done(error as Error)
-    }
-  })
+  readBodies(fastify, options.routes, { maxDepth: limits.bodyDepth, stateOf })
 
   fastify.addHook('onRequest', (request, reply, done) => {
     const opened = begin(request.raw, reply.raw)
-    // On Fastify's reply, never on Node's response: fields that are set there are checked, kept and copied one by one,
-    // which costs as much as all the rest of sending an answer.
-    reply.headers(opened.headers)
+    // An answer of the contract's routes gets them when it is sent. On Fastify's reply, never on Node's response: fields
+    // that are set there are checked, kept and copied one by one.
+    if (specOf(request) === undefined) reply.headers(opened.headers)
     // Node's own limit drops what is beyond it without a word, an Authorization among it.
     if (request.raw.rawHeaders.length > limits.headerFields * 2) {
       return done(
@@ -129,7 +141,7 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
   }
 
   for (const [name, route] of Object.entries(options.routes)) {
-    registerRoute(fastify, name, route, options, { stateOf, send, refuse, limits })
+    registerRoute(fastify, name, route, options, { stateOf, answer, refuse, limits })
   }
   registerEndpoints(fastify, {
     health: healthReport,
@@ -183,9 +195,6 @@ export const createHttpServer = async <const R extends Routes>(options: HttpServ
     unready,
   }
 }
-
-// Charsets other than UTF-8 do not exist for JSON (RFC 8259, section 8.1).
-const JSON_TYPE = /^application\/(?:json|[\w.-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i
 
 const pathOf = (request: IncomingMessage): string => {
   const url = request.url ?? ''

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { childTraceparent, type ExecutionContext, newTraceparent, traceIdOf } from '../context/index.ts'
+import type { Span } from '../telemetry/index.ts'
+import type { StartSpan } from './spans.ts'
 import type { Caller, Origin } from './types.ts'
 
 /** What one request carries through the server, from its first byte to its log line. */
@@ -18,17 +20,28 @@ export type RequestState = {
   route: string
   caller: Caller | null
   code: string | undefined
+  /** Kept for routes that ask for the bytes. */
+  rawBody: Buffer | undefined
+  /** Where this server itself began it. */
+  readonly span: Span | undefined
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/
 const NO_ROUTE = '(none)'
 
-export const newState = (request: IncomingMessage, origin: Origin | undefined): RequestState => {
+export const newState = (
+  request: IncomingMessage,
+  origin: Origin | undefined,
+  startSpan: StartSpan | undefined,
+): RequestState => {
   const offered = origin?.requestId ?? request.headers['x-request-id']
-  const parent = request.headers.traceparent
+  const header = request.headers.traceparent
+  const parent = typeof header === 'string' ? header : undefined
   const requestId = typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID()
   // What comes with an origin is the span of this very request, which another part of this process opened.
-  const traceparent = origin?.traceparent ?? (typeof parent === 'string' ? childTraceparent(parent) : newTraceparent())
+  const span = origin?.traceparent === undefined ? startSpan?.(request.method ?? '', parent) : undefined
+  const traceparent =
+    origin?.traceparent ?? span?.traceparent ?? (parent === undefined ? newTraceparent() : childTraceparent(parent))
   return {
     requestId,
     traceparent,
@@ -40,6 +53,8 @@ export const newState = (request: IncomingMessage, origin: Origin | undefined): 
     route: NO_ROUTE,
     caller: origin?.caller ?? null,
     code: undefined,
+    rawBody: undefined,
+    span,
   }
 }
 

@@ -28,7 +28,10 @@ export type Refusal<Code extends string = string> =
   | Code
   | { code: Code; detail?: string; errors?: FieldError[]; headers?: Record<string, string> }
 
-/** An answer. `body` is checked against the route's schema for `status`; header names in any case. */
+/**
+ * An answer. `body` is checked against the route's schema for `status`; header names in any case. Of a raw content it
+ * may be a `Readable`: read no faster than the caller takes it, and destroyed when he leaves.
+ */
 export type HttpResponse = { status: number; body?: unknown; headers?: Record<string, string> }
 
 /** Opaque positions of a list, bound to the route and to what is given as `filterAndSort`. */
@@ -43,9 +46,10 @@ type ParsedOr<R, K extends 'body' | 'params' | 'query', Missing> = R extends {
   ? z.output<S>
   : Missing
 
-/** What a handler gets: everything parsed, nothing raw but the headers. */
+/** What a handler gets: everything parsed, nothing raw but the headers, and the body where the route asks for it. */
 export type HandlerInput<R extends RouteSpec> = {
   body: ParsedOr<R, 'body', undefined>
+  rawBody: R extends { readonly rawBody: true } ? Buffer : undefined
   params: ParsedOr<R, 'params', Record<string, string>>
   query: ParsedOr<R, 'query', Record<string, never>>
   caller: R['access'] extends 'public' ? null : Caller

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { escapePointer } from './body.ts'
+import type { RouteSpec } from '../contract/index.ts'
+import { escapePointer, isText, NOT_TEXT } from './body.ts'
 import { invalid, Refused } from './problem.ts'
 import type { FieldError } from './types.ts'
 
@@ -38,6 +39,10 @@ const NOTHING = z.strictObject({}).optional()
 
 export const parseQuery = (schema: z.ZodType | undefined, query: unknown): unknown => {
   if (!schema) return {}
+  for (const [name, value] of Object.entries(query as object)) {
+    if (![name, value].flat().every((text) => isText(String(text))))
+      throw invalid({ pointer: '/query', code: 'not_text', detail: NOT_TEXT })
+  }
   const result = schema.safeParse({ ...(query as object) })
   if (!result.success) throw invalid(...toFieldErrors(result.error.issues, query, '/query'))
   return result.data
@@ -47,9 +52,14 @@ export const parseQuery = (schema: z.ZodType | undefined, query: unknown): unkno
 export const parseParams = (schema: z.ZodType | undefined, params: unknown): unknown => {
   if (!schema) return params
   const result = schema.safeParse(params)
-  if (!result.success) throw new Refused('not_found')
+  if (!result.success || !Object.values(params as object).every((text) => isText(String(text))))
+    throw new Refused('not_found')
   return result.data
 }
+
+/** The schema that a route's body is read with: unknown fields are refused, unless a third party rules the form. */
+export const bodySchema = (route: RouteSpec, where: string): z.ZodType | undefined =>
+  route.body && (route.unknownFields === 'ignore' ? route.body : strictBody(route.body, where))
 
 /**
  * Makes an object schema refuse unknown fields. A nested one cannot be changed from outside, so it is refused at

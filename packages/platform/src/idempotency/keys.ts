@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import type { Statements } from '../postgres/statement.ts'
 import type { IdempotencyKeys, KeyUse, Lease, Reservation, StoredResponse } from './types.ts'
 
 /** Another transaction holds the key for longer than the caller wanted to wait. The transaction it was thrown in is void. */
@@ -16,28 +17,19 @@ type Row = {
   body: Buffer | null
 }
 
-/** Idempotency keys in the table `idempotency_keys`, within the transaction that `db` is. */
-// biome-ignore lint/suspicious/noExplicitAny: the database belongs to a service whose tables are not known here
-export const createIdempotencyKeys = (db: Kysely<any>): IdempotencyKeys => {
-  /**
-   * True when the row is ours. Where an uncommitted row of the same key exists, the insert waits for its transaction,
-   * at most `waitMs`: `lock_timeout` is set in the source of the insert, which is read before the row is tried.
-   */
+/** Idempotency keys in the table `idempotency_keys`, within the transaction of `statements`. */
+export const createIdempotencyKeys = (statements: Statements): IdempotencyKeys => {
+  /** True when the row is ours. */
   const insert = async (
     { scope, key, fingerprint }: KeyUse,
     waitMs: number,
     lease: Lease | undefined,
   ): Promise<boolean> => {
     try {
-      const { rows } = await sql`
-        INSERT INTO idempotency_keys (scope, key, fingerprint, state, owner, lease_until)
-        SELECT ${scope}, ${key}, ${fingerprint}, 'running', ${lease?.owner ?? null}::uuid,
-               clock_timestamp() + make_interval(secs => ${lease?.seconds ?? null}::float8)
-        FROM (SELECT set_config('lock_timeout', ${String(waitMs)}, true) AS waiting) AS setting
-        WHERE waiting IS NOT NULL
-        ON CONFLICT (scope, key) DO NOTHING
-        RETURNING true`.execute(db)
-      await sql`SET LOCAL lock_timeout TO DEFAULT`.execute(db)
+      const values = [scope, key, fingerprint, lease?.owner ?? null, lease?.seconds ?? null, String(waitMs)]
+      const rows = await statements.ask(INSERT, values)
+      // What the transaction does next waits as long as usual again.
+      statements.later('SET LOCAL lock_timeout TO DEFAULT')
       return rows.length === 1
     } catch (error) {
       if ((error as { code?: unknown }).code === LOCK_NOT_AVAILABLE)
@@ -47,10 +39,8 @@ export const createIdempotencyKeys = (db: Kysely<any>): IdempotencyKeys => {
   }
 
   const find = async ({ scope, key }: KeyUse, locked: boolean): Promise<Row | undefined> => {
-    const { rows } = await sql<Row>`
-      SELECT state, fingerprint, owner, coalesce(lease_until > clock_timestamp(), false) AS leased, status, headers, body
-      FROM idempotency_keys WHERE scope = ${scope} AND key = ${key} ${locked ? sql`FOR UPDATE` : sql``}`.execute(db)
-    return rows[0]
+    const [row] = await statements.ask<Row>(locked ? `${FIND} FOR UPDATE` : FIND, [scope, key])
+    return row
   }
 
   const judge = (row: Row, use: KeyUse): Reservation | undefined => {
@@ -78,31 +68,54 @@ export const createIdempotencyKeys = (db: Kysely<any>): IdempotencyKeys => {
       const verdict = judge(row, use)
       if (verdict) return verdict
       if (row.leased && row.owner !== null && lease.ownerAlive(row.owner)) return { state: 'running' }
-      await sql`
-        UPDATE idempotency_keys
-        SET owner = ${lease.owner}::uuid, lease_until = clock_timestamp() + make_interval(secs => ${lease.seconds}::float8)
-        WHERE scope = ${use.scope} AND key = ${use.key}`.execute(db)
+      statements.later(TAKE_OVER, [use.scope, use.key, lease.owner, lease.seconds])
       return { state: 'reserved' }
     },
-    complete: async (use, { status, headers, body }: StoredResponse, owner) => {
-      const { numAffectedRows } = await sql`
-        UPDATE idempotency_keys
-        SET state = 'done', status = ${status}, headers = ${JSON.stringify(headers)}::jsonb, body = ${body}, lease_until = NULL
-        WHERE scope = ${use.scope} AND key = ${use.key} AND state = 'running' AND ${ownedBy(owner)}`.execute(db)
-      return numAffectedRows === 1n
+    complete: async ({ scope, key }, { status, headers, body }: StoredResponse, owner) => {
+      const values = [scope, key, owner ?? null, status, JSON.stringify(headers), body]
+      if (owner === undefined) {
+        statements.later(COMPLETE_OWN, values)
+        return true
+      }
+      return (await statements.ask(COMPLETE, values)).length === 1
     },
-    release: async (use, owner) => {
-      await sql`
-        DELETE FROM idempotency_keys
-        WHERE scope = ${use.scope} AND key = ${use.key} AND state = 'running' AND ${ownedBy(owner)}`.execute(db)
-    },
+    release: async ({ scope, key }, owner) => statements.later(RELEASE, [scope, key, owner ?? null]),
   }
 }
 
-const LOCK_NOT_AVAILABLE = '55P03'
+/**
+ * Where an uncommitted row of the same key exists, the insert waits for its transaction, at most as long as `$6` says:
+ * `lock_timeout` is set in the source of the insert, which is read before the row is tried.
+ */
+const INSERT = `
+  INSERT INTO idempotency_keys (scope, key, fingerprint, state, owner, lease_until)
+  SELECT $1, $2, $3, 'running', $4::uuid, clock_timestamp() + make_interval(secs => $5::float8)
+  FROM (SELECT set_config('lock_timeout', $6, true) AS waiting) AS setting
+  WHERE waiting IS NOT NULL
+  ON CONFLICT (scope, key) DO NOTHING
+  RETURNING true`
 
-const ownedBy = (owner: string | undefined) =>
-  owner === undefined ? sql<boolean>`owner IS NULL` : sql<boolean>`owner = ${owner}::uuid`
+const FIND = `
+  SELECT state, fingerprint, owner, coalesce(lease_until > clock_timestamp(), false) AS leased, status, headers, body
+  FROM idempotency_keys WHERE scope = $1 AND key = $2`
+
+const TAKE_OVER = `
+  UPDATE idempotency_keys SET owner = $3::uuid, lease_until = clock_timestamp() + make_interval(secs => $4::float8)
+  WHERE scope = $1 AND key = $2`
+
+const COMPLETE = `
+  UPDATE idempotency_keys SET state = 'done', status = $4, headers = $5::jsonb, body = $6, lease_until = NULL
+  WHERE scope = $1 AND key = $2 AND state = 'running' AND owner IS NOT DISTINCT FROM $3::uuid
+  RETURNING true`
+
+/** The row that this very transaction has inserted: were it gone, the division ends the transaction. */
+const COMPLETE_OWN = `WITH completed AS (${COMPLETE}) SELECT 1 / count(*) FROM completed`
+
+const RELEASE = `
+  DELETE FROM idempotency_keys
+  WHERE scope = $1 AND key = $2 AND state = 'running' AND owner IS NOT DISTINCT FROM $3::uuid`
+
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /** Forgets keys older than `olderThanHours` (72), at most `batch` (10,000) at a time. Answers how many. */
 export const pruneIdempotencyKeys = async (

@@ -2,7 +2,7 @@ import type { Bus } from '../bus/index.ts'
 import { type Envelope, isEnvelope } from '../events/index.ts'
 import type { Database, Session } from '../postgres/index.ts'
 import type { Runtime, ServiceName } from '../runtime/index.ts'
-import { createWaker, sleep } from './waker.ts'
+import { createWaker, paceMs, sleep } from './waker.ts'
 
 export type Relay = {
   start(): void
@@ -26,8 +26,8 @@ export type RelayOptions = {
 
 type Row = { id: bigint; envelope: Envelope; age_seconds: number }
 
-/** Between two looks at the outbox, however often it is woken: what commits meanwhile leaves in one batch. */
-const PACE_MS = 5
+/** How long rows that the bus has confirmed may stay, so that their deletion rides with the next look. */
+const LINGER_MS = 20
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5_000
 
@@ -58,39 +58,38 @@ export const createRelay = ({ database, bus, runtime, service, batch = 500, poll
   const withoutStrangers = async (session: Session, rows: readonly Row[]): Promise<readonly Row[]> => {
     const strangers = rows.filter(({ envelope }) => !isEnvelope(envelope))
     if (strangers.length === 0) return rows
-    await session.query(
-      `UPDATE outbox SET refused = 'not an event' WHERE id = ANY ($1::bigint[])`,
-      [strangers.map(({ id }) => id)],
-      'relay_refuse',
-    )
+    await session.ask(REFUSE, [strangers.map(({ id }) => id)])
     refused.inc(strangers.length)
     for (const { id } of strangers) log.error({ outboxId: String(id) }, 'an outbox row is no event; it is set aside')
     return rows.filter((row) => !strangers.includes(row))
   }
 
-  /** Moves what is there; answers when the outbox was seen with less than a full batch. */
-  const drain = async (session: Session): Promise<void> => {
-    for (;;) {
-      const rows = await session.query<Row>(
-        `SELECT id, envelope, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_seconds
-         FROM outbox WHERE refused IS NULL ORDER BY id LIMIT $1`,
-        [batch],
-        'relay_read',
-      )
-      age.set(Math.max(0, rows[0]?.age_seconds ?? 0))
-      if (rows.length === 0) return
+  /** Deletes what the bus has confirmed and reads on, in one round trip. */
+  const look = async (session: Session, confirmed: readonly bigint[]): Promise<Row[]> => {
+    const read = { text: READ, values: [batch] }
+    const answers = await session.batch(confirmed.length === 0 ? [read] : [{ text: DELETE, values: [confirmed] }, read])
+    const rows = (answers.at(-1)?.rows ?? []) as Row[]
+    age.set(Math.max(0, rows[0]?.age_seconds ?? 0))
+    return rows
+  }
+
+  /** Moves events until it is stopped. */
+  const move = async (session: Session): Promise<void> => {
+    let confirmed: bigint[] = []
+    while (!stopped()) {
+      const lookedAtMs = performance.now()
+      const rows = await look(session, confirmed)
       const events = await withoutStrangers(session, rows)
       if (events.length > 0) await bus.publish(events.map((row) => row.envelope))
-      await runtime.faults.hit(`${service}.relay.published`)
-      await session.query(
-        'DELETE FROM outbox WHERE id = ANY ($1::bigint[])',
-        [events.map((row) => row.id)],
-        'relay_delete',
-      )
-      relayed.inc(events.length)
+      confirmed = events.map((row) => row.id)
+      if (confirmed.length > 0) await runtime.faults.hit(`${service}.relay.published`)
+      relayed.inc(confirmed.length)
       failures = 0
-      if (rows.length < batch || stopped()) return
+      if (rows.length === batch) continue
+      await sleep(paceMs(rows.length) - (performance.now() - lookedAtMs), stopping.signal)
+      if (!stopped()) await waker.pause(confirmed.length > 0 ? LINGER_MS : pollMs)
     }
+    if (confirmed.length > 0) await session.ask(DELETE, [confirmed])
   }
 
   const work = async (session: Session): Promise<void> => {
@@ -104,12 +103,7 @@ export const createRelay = ({ database, bus, runtime, service, batch = 500, poll
     await session.query('SET enable_seqscan = off')
     // A delete that the server loses in a crash repeats events, which the bus knows: it need not wait for the disk.
     await session.query('SET synchronous_commit = off')
-    while (!stopped()) {
-      const lookedAt = performance.now()
-      await drain(session)
-      await sleep(PACE_MS - (performance.now() - lookedAt), stopping.signal)
-      if (!stopped()) await waker.pause(pollMs)
-    }
+    await move(session)
   }
 
   const run = async (): Promise<void> => {
@@ -143,3 +137,9 @@ export const createRelay = ({ database, bus, runtime, service, batch = 500, poll
     },
   }
 }
+
+const READ = `
+  SELECT id, envelope, extract(epoch FROM clock_timestamp() - created_at)::float8 AS age_seconds
+  FROM outbox WHERE refused IS NULL ORDER BY id LIMIT $1`
+const DELETE = 'DELETE FROM outbox WHERE id = ANY ($1::bigint[])'
+const REFUSE = `UPDATE outbox SET refused = 'not an event' WHERE id = ANY ($1::bigint[])`

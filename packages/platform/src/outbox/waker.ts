@@ -36,3 +36,12 @@ export const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', done, { once: true })
     if (signal.aborted) done()
   })
+
+const PACE_MS_PER_EVENT = 2
+const MOST_PACE_MS = 20
+
+/**
+ * How long to leave between two looks when the last one found `events`. Few: none, so that an event waits for nobody.
+ * Many: long enough to find many again, because small batches cost more than larger ones.
+ */
+export const paceMs = (events: number): number => Math.min((events - 1) * PACE_MS_PER_EVENT, MOST_PACE_MS)

@@ -1,58 +1,63 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import type pg from 'pg'
 import { DependencyUnavailable, isConnectionTrouble, mapError } from './errors.ts'
+import { exchange, type Outcome, type Prepared } from './exchange.ts'
+import type { StatementSpans } from './spans.ts'
+import { isCounted, type Statement } from './statement.ts'
 import type { StatementNames } from './statements.ts'
 
-const COUNTED: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
+export type ConnectionOptions = {
+  names: StatementNames
+  /** What this very client has prepared; as long-lived as the client. */
+  prepared: Prepared
+  dependency: string
+  spans?: StatementSpans
+}
 
-/** The answer of one statement: rows and the command tag (`COMMIT`, `ROLLBACK`, …). */
-export type SimpleResult = { command: string; rows: Record<string, unknown>[] }
-
-/** One borrowing of one pooled connection: refuses to work after it was given back. */
+/** One borrowing of one pooled connection: refuses to work after it was given back. One exchange at a time. */
 export class PooledConnection implements DatabaseConnection {
   readonly #client: pg.PoolClient
-  readonly #names: StatementNames
-  readonly #dependency: string
+  readonly #options: ConnectionOptions
   #broken = false
   #released = false
-  #last: Promise<unknown> = Promise.resolve()
   #onLost: ((error: unknown) => void) | undefined
 
-  constructor(client: pg.PoolClient, names: StatementNames, dependency: string) {
+  constructor(client: pg.PoolClient, options: ConnectionOptions) {
     this.#client = client
-    this.#names = names
-    this.#dependency = dependency
+    this.#options = options
   }
 
-  /** What `work` answers, or DependencyUnavailable as soon as the connection is gone, whatever `work` still waits for. */
-  async unlessLost<T>(work: () => Promise<T>): Promise<T> {
-    const lost = new Promise<never>((_resolve, reject) => {
-      const onLost = (error: unknown): void => {
-        this.#broken = true
-        reject(new DependencyUnavailable(this.#dependency, error))
-      }
-      this.#onLost = onLost
-      this.#client.once('error', onLost)
-    })
-    return Promise.race([work(), lost])
+  /** Calls `tell`, once, when the connection is gone while it is lent. */
+  whenLost(tell: ((error: unknown) => void) | undefined): void {
+    if (!tell || this.#onLost) return
+    this.#onLost = (error: unknown): void => {
+      this.#broken = true
+      tell(new DependencyUnavailable(this.#options.dependency, error))
+    }
+    this.#client.once('error', this.#onLost)
+  }
+
+  /** All statements in one write, up to the first that fails. Never rejects. */
+  async send(statements: readonly Statement[]): Promise<Outcome> {
+    if (this.#released) return { answers: [], error: new Error('this connection was given back') }
+    const { answers, error } = await exchange(this.#client, statements, this.#options)
+    if (error === undefined) return { answers }
+    // A plan made before a migration ("cached plan must not change result type") would fail for ever on this connection.
+    const stale = error instanceof Error && 'code' in error && error.code === '0A000'
+    if (stale || isConnectionTrouble(error)) this.#broken = true
+    // Its own stack ends in the driver; this one leads to whoever asked.
+    if (error instanceof Error) Error.captureStackTrace(error)
+    return { answers, error: mapError(this.#options.dependency, error) }
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const result = await this.#ask({
-      name: this.#names.nameOf(query.sql),
-      text: query.sql,
-      values: query.parameters as unknown[],
-    })
-    return {
-      rows: (result.rows ?? []) as R[],
-      ...(COUNTED.has(result.command) ? { numAffectedRows: BigInt(result.rowCount ?? 0) } : {}),
-    }
-  }
-
-  /** One string in the simple protocol: several statements, one round trip, no parameters. Answers the last one's result. */
-  async simple(text: string): Promise<SimpleResult> {
-    const result = (await this.#ask({ text })) as unknown as SimpleResult | SimpleResult[]
-    return (Array.isArray(result) ? result.at(-1) : result) ?? { command: '', rows: [] }
+    const span = this.#options.spans?.statement(query.sql, undefined)
+    const { answers, error } = await this.send([{ text: query.sql, values: query.parameters }])
+    span?.end(error)
+    const [answer] = answers
+    if (!answer) throw error
+    const { command, count, rows } = answer
+    return { rows: rows as R[], ...(isCounted(command) && { numAffectedRows: BigInt(count) }) }
   }
 
   // biome-ignore lint/correctness/useYield: streaming is not offered, and the type asks for a generator
@@ -70,23 +75,5 @@ export class PooledConnection implements DatabaseConnection {
     this.#released = true
     if (this.#onLost) this.#client.removeListener('error', this.#onLost)
     this.#client.release(this.#broken)
-  }
-
-  /** The driver wants one query at a time; parallel ones of a transaction wait here for their turn. */
-  async #ask(config: pg.QueryConfig): Promise<pg.QueryResult> {
-    if (this.#released) throw new Error('the transaction of this query has ended: a promise was not awaited')
-    const turn = this.#last.then(
-      () => this.#client.query(config),
-      () => this.#client.query(config),
-    )
-    this.#last = turn.catch(() => undefined)
-    try {
-      return await turn
-    } catch (error) {
-      // A plan made before a migration ("cached plan must not change result type") would fail for ever on this connection.
-      const stale = error instanceof Error && 'code' in error && error.code === '0A000'
-      if (stale || isConnectionTrouble(error)) this.#broken = true
-      throw mapError(this.#dependency, error)
-    }
   }
 }

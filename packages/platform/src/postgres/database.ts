@@ -1,11 +1,15 @@
-import { Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
 import pg from 'pg'
 import type { Runtime, ServiceName } from '../runtime/index.ts'
-import { PooledConnection, type SimpleResult } from './connection.ts'
-import { createDialect, createDialectParts } from './driver.ts'
+import { PooledConnection } from './connection.ts'
+import { createDialectParts, createKysely } from './driver.ts'
 import { DependencyUnavailable } from './errors.ts'
+import type { Prepared } from './exchange.ts'
 import { Session, type SessionOptions } from './session.ts'
+import { createStatementSpans, type StatementSpans } from './spans.ts'
+import type { Statement, Statements } from './statement.ts'
 import { createStatementNames } from './statements.ts'
+import { Transaction } from './transaction.ts'
 import { columnTypes } from './types.ts'
 
 export type DatabaseOptions = {
@@ -19,24 +23,26 @@ export type DatabaseOptions = {
   dependency?: string
 }
 
-const BEGIN_TRIES = 4
-
 /** A pool of connections to one database. It heals by itself: a broken connection is dropped, the next query opens another. */
 export class Database<DB> {
   /** For reads and single statements, each in a transaction of its own. Writes belong into a unit of work. */
   readonly db: Kysely<DB>
   readonly #pool: pg.Pool
   readonly #names = createStatementNames()
+  readonly #prepared = new WeakMap<pg.PoolClient, Prepared>()
   readonly #parts = createDialectParts()
   readonly #dependency: string
+  readonly #spans: StatementSpans | undefined
   readonly #url: string
   readonly #applicationName: string
+  readonly #uncount: () => void
   #closed: Promise<void> | undefined
 
   constructor({ url, max = 10, applicationName, runtime, service, dependency = 'postgres' }: DatabaseOptions) {
     this.#dependency = dependency
     this.#url = url
     this.#applicationName = applicationName
+    this.#spans = createStatementSpans(runtime, service, url)
     this.#pool = new pg.Pool({
       connectionString: url,
       max,
@@ -51,55 +57,61 @@ export class Database<DB> {
     // one, a server that goes away ends this process.
     this.#pool.on('error', (error) => log.debug({ err: error, dependency }, 'idle database connection lost'))
     this.#pool.on('connect', (client) => client.on('error', () => undefined))
-    const connections = runtime
-      .metrics(service)
-      .gauge('db_connections', 'Connections of the pool by state', ['database', 'state'])
-    const count = () => {
-      connections.set({ database: dependency, state: 'idle' }, this.#pool.idleCount)
-      connections.set({ database: dependency, state: 'used' }, this.#pool.totalCount - this.#pool.idleCount)
-      connections.set({ database: dependency, state: 'waiting' }, this.#pool.waitingCount)
-    }
-    for (const event of ['connect', 'acquire', 'release', 'remove'] as const) this.#pool.on(event, count)
-
-    this.db = new Kysely<DB>({
-      dialect: createDialect(
-        { acquire: () => this.#acquire(), release: async (connection) => connection.release() },
-        this.#parts,
-      ),
+    const help = 'Connections of the pool by state; waiting are requests for one'
+    this.#uncount = runtime.metrics(service).sample('db_connections', help, ['database', 'state'], (gauge) => {
+      const { idleCount, totalCount, waitingCount } = this.#pool
+      gauge.inc({ database: dependency, state: 'idle' }, idleCount)
+      gauge.inc({ database: dependency, state: 'used' }, totalCount - idleCount)
+      gauge.inc({ database: dependency, state: 'waiting' }, waitingCount)
     })
+
+    this.db = createKysely<DB>(
+      {
+        provideConnection: async (consumer) => {
+          const connection = await this.#acquire()
+          try {
+            return await consumer(connection)
+          } finally {
+            connection.release()
+          }
+        },
+      },
+      this.#parts,
+    )
   }
 
   /**
-   * Runs `work` between `begin` (one string in the simple protocol) and COMMIT, on one connection; `begun` is the
-   * answer to the last statement of `begin`. What `before` answers after `work`, if anything, is SQL that goes to the
-   * server in one string with COMMIT. A throw rolls back and is thrown on. DependencyUnavailable out of COMMIT: the
+   * Runs `work` between `begin` (BEGIN and what goes with it) and COMMIT, on one connection. What `before` answers after
+   * `work` is sent together with COMMIT. A throw rolls back and is thrown on. DependencyUnavailable out of COMMIT: the
    * outcome is unknown. A transaction that the server has ended throws at once, also while `work` waits for something
    * else. `work` is never run twice.
    */
-  async transact<T>(
-    begin: string,
-    work: (db: Kysely<DB>, begun: SimpleResult) => Promise<T>,
-    before?: () => string | undefined,
+  transact<T>(
+    begin: readonly Statement[],
+    work: (db: Kysely<DB>, statements: Statements) => Promise<T>,
+    before?: () => readonly Statement[],
   ): Promise<T> {
-    const { connection, begun } = await this.#begin(begin)
-    const db = new Kysely<DB>({
-      dialect: createDialect({ acquire: async () => connection, release: async () => undefined }, this.#parts),
-    })
-    let began = true
+    if (!this.#spans) return this.#transact(begin, work, before)
+    return this.#spans.transaction((traceparent) => this.#transact(begin, work, before, traceparent))
+  }
+
+  async #transact<T>(
+    begin: readonly Statement[],
+    work: (db: Kysely<DB>, statements: Statements) => Promise<T>,
+    before?: () => readonly Statement[],
+    traceparent?: string,
+  ): Promise<T> {
+    const transaction = new Transaction({ acquire: () => this.#acquire(), begin, spans: this.#spans, traceparent })
+    const db = createKysely<DB>({ provideConnection: (consumer) => consumer(transaction) }, this.#parts)
     try {
-      const value = await connection.unlessLost(() => work(db, begun))
-      const last = before?.()
-      const { command } = await connection.simple(last === undefined ? 'COMMIT' : `${last}; COMMIT`)
-      began = false
-      // PostgreSQL answers COMMIT with ROLLBACK when a statement had failed and its error was swallowed.
-      if (command !== 'COMMIT') throw new Error('the transaction was rolled back: an error inside it was swallowed')
+      const value = await transaction.unlessLost(() => work(db, transaction))
+      await transaction.commit(before?.() ?? [])
       return value
     } catch (error) {
-      if (began) await connection.simple('ROLLBACK').catch(() => connection.discard())
-      else connection.discard()
+      await transaction.rollback()
       throw error
     } finally {
-      connection.release()
+      transaction.release()
     }
   }
 
@@ -115,36 +127,34 @@ export class Database<DB> {
 
   async ping(): Promise<void> {
     const connection = await this.#acquire()
-    try {
-      await connection.simple('SELECT 1')
-    } finally {
-      connection.release()
-    }
+    const { error } = await connection.send([{ text: 'SELECT 1' }])
+    connection.release()
+    if (error !== undefined) throw error
   }
 
   /** Waits for the connections that are lent, and closes all. */
   close(): Promise<void> {
-    this.#closed ??= this.db.destroy().then(() => this.#pool.end())
+    this.#closed ??= this.db
+      .destroy()
+      .then(() => this.#pool.end())
+      .finally(this.#uncount)
     return this.#closed
-  }
-
-  /** A connection that idled through a restart of the server is found out here, before anything was done: another is taken. */
-  async #begin(begin: string): Promise<{ connection: PooledConnection; begun: SimpleResult }> {
-    for (let tries = 1; ; tries += 1) {
-      const connection = await this.#acquire()
-      try {
-        return { connection, begun: await connection.simple(begin) }
-      } catch (error) {
-        connection.discard()
-        connection.release()
-        if (!(error instanceof DependencyUnavailable) || tries === BEGIN_TRIES) throw error
-      }
-    }
   }
 
   async #acquire(): Promise<PooledConnection> {
     try {
-      return new PooledConnection(await this.#pool.connect(), this.#names, this.#dependency)
+      const client = await this.#pool.connect()
+      let prepared = this.#prepared.get(client)
+      if (!prepared) {
+        prepared = new Map()
+        this.#prepared.set(client, prepared)
+      }
+      return new PooledConnection(client, {
+        names: this.#names,
+        prepared,
+        dependency: this.#dependency,
+        spans: this.#spans,
+      })
     } catch (error) {
       if (this.#closed) throw error
       // Whatever the reason, a database that lets nobody in is one that is not there.

@@ -116,7 +116,9 @@ const compare = (migrations: Migration[], applied: AppliedRow[]): { pending: Mig
 
 const apply = async (session: Session, migration: Migration): Promise<void> => {
   const context = serviceContext('migrator')
-  await session.query(beginWithContext({ ...context, reason: `migration ${label(migration)}` }))
+  for (const { text, values } of beginWithContext({ ...context, reason: `migration ${label(migration)}` })) {
+    await session.query(text, values)
+  }
   try {
     await session.query(migration.sql)
     await session.query('INSERT INTO ashlar.migrations (set_name, version, name, checksum) VALUES ($1, $2, $3, $4)', [

@@ -1,5 +1,8 @@
 import pg from 'pg'
 import { DependencyUnavailable, isConnectionTrouble, mapError } from './errors.ts'
+import { exchange, type Prepared } from './exchange.ts'
+import type { Answer, Statement } from './statement.ts'
+import { createStatementNames, type StatementNames } from './statements.ts'
 import { columnTypes } from './types.ts'
 
 export type SessionOptions = {
@@ -17,6 +20,10 @@ export type SessionOptions = {
 export class Session {
   readonly #client: pg.Client
   readonly #dependency: string
+  readonly #statements: { names: StatementNames; prepared: Prepared } = {
+    names: createStatementNames(),
+    prepared: new Map(),
+  }
   #last: Promise<unknown> = Promise.resolve()
   #closed: Promise<void> | undefined
   #lost = false
@@ -62,12 +69,32 @@ export class Session {
     return this.#lost
   }
 
-  async query<R>(text: string, values: readonly unknown[] = [], name?: string): Promise<R[]> {
-    const ask = () => this.#client.query({ text, values: [...values], ...(name === undefined ? {} : { name }) })
+  /** Without values in the simple protocol, where one text may hold several statements. */
+  async query<R>(text: string, values: readonly unknown[] = []): Promise<R[]> {
+    const { rows } = await this.#turn(() => this.#client.query(text, [...values]))
+    return (rows ?? []) as R[]
+  }
+
+  /** As `query`, prepared: for what is asked again and again. */
+  async ask<R>(text: string, values: readonly unknown[]): Promise<R[]> {
+    const [answer] = await this.batch([{ text, values }])
+    return (answer?.rows ?? []) as R[]
+  }
+
+  /** Several prepared statements in one round trip and one transaction. */
+  batch(statements: readonly Statement[]): Promise<Answer[]> {
+    return this.#turn(async () => {
+      const { answers, error } = await exchange(this.#client, statements, this.#statements)
+      if (error !== undefined) throw error
+      return answers
+    })
+  }
+
+  async #turn<T>(ask: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(ask)
     this.#last = turn.catch(() => undefined)
     try {
-      return ((await turn).rows ?? []) as R[]
+      return await turn
     } catch (error) {
       if (isConnectionTrouble(error)) this.#tellLost?.()
       throw mapError(this.#dependency, error)

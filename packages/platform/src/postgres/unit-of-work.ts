@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { ExecutionContext } from '../context/index.ts'
 import { createIdempotencyKeys, type IdempotencyKeys } from '../idempotency/index.ts'
-import { createInbox, createOutbox, type HandledEvent, type Inbox, inboxInsert, type Outbox } from '../outbox/index.ts'
+import { createInbox, createOutbox, type HandledEvent, type Inbox, type Outbox } from '../outbox/index.ts'
 import type { Runtime, ServiceName } from '../runtime/index.ts'
 import type { Database } from './database.ts'
-import { textLiteral } from './literal.ts'
+import type { Statement, Statements } from './statement.ts'
 
 /**
  * Runs `work` in one transaction: the only way to write. A `Result` that refuses commits; only a throw rolls back.
@@ -26,7 +26,8 @@ export type UnitOfWorkOptions<DB, Repos> = {
   database: Database<DB>
   runtime: Runtime
   service: ServiceName
-  repositories: (db: Kysely<DB>) => Repos
+  /** `statements`: plain SQL in the same transaction, for writes that need no round trip of their own. */
+  repositories: (db: Kysely<DB>, statements: Statements) => Repos
   /** After each commit. Must not throw. */
   afterCommit?: () => void
   /** After each commit that appended events: wakes the relay. Must not throw. */
@@ -46,19 +47,17 @@ export const createUnitOfWork = <DB, Repos>({
   onAppended,
 }: UnitOfWorkOptions<DB, Repos>): UnitOfWork<Repos & PlatformTx> => {
   return async (work, event) => {
-    const context = beginWithContext(runtime.context.current())
-    const begin = event === undefined ? context : `${context}; ${inboxInsert(event)}`
+    const begin = beginWithContext(runtime.context.current())
     const outbox = createOutbox({ runtime, service })
     let appended = false
     const value = await database.transact(
       begin,
-      async (db, begun) => {
-        const recorded = event && { ...event, isFirst: begun.rows.length === 1 }
+      async (db, statements) => {
         const tx = {
-          ...repositories(db),
+          ...repositories(db, statements),
           outbox: { append: outbox.append },
-          inbox: createInbox({ db, recorded }),
-          idempotency: createIdempotencyKeys(db),
+          inbox: createInbox(statements, event),
+          idempotency: createIdempotencyKeys(statements),
           db,
         }
         const answer = await work(tx)
@@ -66,9 +65,9 @@ export const createUnitOfWork = <DB, Repos>({
         return answer
       },
       () => {
-        const insert = outbox.flush()
-        appended = insert !== undefined
-        return insert
+        const inserts = outbox.flush()
+        appended = inserts.length > 0
+        return inserts
       },
     )
     await runtime.faults.hit(`${service}.commit.after`)
@@ -80,8 +79,8 @@ export const createUnitOfWork = <DB, Repos>({
 
 /**
  * BEGIN, the audit context as a transactional message in the WAL, and a mark that tells the triggers of audited
- * tables that this transaction has one. One string in the simple protocol, so one round trip. `session_user` is added
- * in SQL: it is what the server knows, not what the program says.
+ * tables that this transaction has one. `session_user` is added in SQL: it is what the server knows, not what the
+ * program says.
  */
 export const beginWithContext = ({
   actor,
@@ -90,7 +89,7 @@ export const beginWithContext = ({
   ip,
   userAgent,
   reason,
-}: ExecutionContext): string => {
+}: ExecutionContext): readonly Statement[] => {
   const content = JSON.stringify({
     actor: { type: actor.type, id: actor.id },
     requestId,
@@ -99,6 +98,8 @@ export const beginWithContext = ({
     userAgent,
     reason,
   })
-  const open = textLiteral(`${content.slice(0, -1)},"sessionUser":`)
-  return `BEGIN; SELECT pg_logical_emit_message(true, 'ashlar.audit', ${open} || to_json(session_user::text)::text || '}'), set_config('ashlar.mark', pg_current_xact_id()::text, true)`
+  return [{ text: 'BEGIN' }, { text: CONTEXT, values: [`${content.slice(0, -1)},"sessionUser":`] }]
 }
+
+const CONTEXT = `SELECT pg_logical_emit_message(true, 'ashlar.audit', $1::text || to_json(session_user::text)::text || '}'),
+  set_config('ashlar.mark', pg_current_xact_id()::text, true)`

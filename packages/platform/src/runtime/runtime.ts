@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Clock, type NewId, systemClock, uuidv7 } from '@ashlar/kernel'
 import { type ContextStore, createContextStore } from '../context/index.ts'
 import type { Keyring } from '../keys/index.ts'
-import { createLogger, createMetrics, type Logger, type Metrics } from '../telemetry/index.ts'
+import { createLogger, createMetrics, type Logger, type Metrics, noTracing, type Tracing } from '../telemetry/index.ts'
 import { type Faults, noFaults } from './faults.ts'
 import { createNames, type Names, type ServiceName } from './names.ts'
 
@@ -19,6 +19,7 @@ export type Runtime = {
   keys: Keyring
   names: Names
   faults: Faults
+  tracing: Tracing
   logger(service: ServiceName): Logger
   metrics(service: ServiceName): Metrics
 }
@@ -32,6 +33,8 @@ export type RuntimeOptions = {
   clock?: Clock
   newId?: NewId
   faults?: Faults
+  /** Closed by whoever opened it. Without it no spans are recorded. */
+  tracing?: Tracing
   logLevel?: string
   /** Where log lines go; stdout without it. */
   logDestination?: Parameters<typeof createLogger>[0]['destination']
@@ -54,6 +57,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     keys: options.keys,
     names: createNames(installation, tenant),
     faults: options.faults ?? noFaults,
+    tracing: options.tracing ?? noTracing,
     logger: (service) =>
       once(loggers, service, () =>
         createLogger({

@@ -28,6 +28,15 @@ const ALLOWED = [
   'pointer',
   'errors',
   'url',
+  'bytes',
+  // Picked by the gateway, field by field.
+  'requestHeaders',
+  'responseHeaders',
+  // Breaches of a content security policy
+  'directive',
+  'disposition',
+  'blocked',
+  'page',
   // Ids of things, never of secrets
   'id',
   'sessionId',

@@ -5,6 +5,11 @@ export type Metrics = {
   readonly registry: Registry
   counter(name: string, help: string, labelNames?: readonly string[]): Counter
   gauge(name: string, help: string, labelNames?: readonly string[]): Gauge
+  /**
+   * A gauge that is read when somebody asks for it and costs nothing meanwhile. `read` adds its values with `inc`, so
+   * several readers of one gauge make a sum. Answers how to end it.
+   */
+  sample(name: string, help: string, labelNames: readonly string[], read: (gauge: Gauge) => void): () => void
   /** `buckets` are upper bounds in the unit of the name; without them, seconds from 1 ms to 10 s. */
   histogram(name: string, help: string, labelNames?: readonly string[], buckets?: readonly number[]): Histogram
 }
@@ -15,6 +20,13 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export const createMetrics = ({ service }: { service: string }): Metrics => {
   const registry = new Registry()
   registry.setDefaultLabels({ service })
+
+  const readers = new Map<string, Set<(gauge: Gauge) => void>>()
+  const readersOf = (name: string): Set<(gauge: Gauge) => void> => {
+    const known = readers.get(name) ?? new Set()
+    readers.set(name, known)
+    return known
+  }
 
   const once = <M extends Counter | Gauge | Histogram>(
     name: string,
@@ -38,6 +50,23 @@ export const createMetrics = ({ service }: { service: string }): Metrics => {
     registry,
     counter: (name, help, labelNames) => once(name, Counter, () => new Counter(common(name, help, labelNames))),
     gauge: (name, help, labelNames) => once(name, Gauge, () => new Gauge(common(name, help, labelNames))),
+    sample: (name, help, labelNames, read) => {
+      if (registry.getSingleMetric(name) !== undefined && !readers.has(name))
+        throw new Error(`The metric ${name} is set by somebody else.`)
+      const all = readersOf(name)
+      once(name, Gauge, () => {
+        const gauge: Gauge = new Gauge({
+          ...common(name, help, labelNames),
+          collect: () => {
+            gauge.reset()
+            for (const one of all) one(gauge)
+          },
+        })
+        return gauge
+      })
+      all.add(read)
+      return () => void all.delete(read)
+    },
     histogram: (name, help, labelNames, buckets = SECONDS) =>
       once(name, Histogram, () => new Histogram({ ...common(name, help, labelNames), buckets: [...buckets] })),
   }

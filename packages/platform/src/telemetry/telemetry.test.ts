@@ -150,6 +150,23 @@ describe('metrics', () => {
     expect(() => one.gauge('logins_total', 'x')).toThrow(/another kind/)
   })
 
+  test('a sample is read at each scrape, as the sum of its readers, and ends with them', async () => {
+    const { sample, gauge, registry } = createMetrics({ service: 'auth' })
+    const pool = { used: 1 }
+    const read = () =>
+      sample('pool_used', 'Used.', ['of'], (used) => {
+        used.inc({ of: 'x' }, pool.used)
+      })
+    const ends = [read(), read()]
+    expect(await registry.metrics()).toContain('pool_used{of="x",service="auth"} 2')
+    pool.used = 5
+    expect(await registry.metrics()).toContain('pool_used{of="x",service="auth"} 10')
+    for (const end of ends) end()
+    expect(await registry.metrics()).not.toContain('pool_used{')
+    gauge('queue_waiting', 'Waiting.')
+    expect(() => sample('queue_waiting', 'Waiting.', [], () => undefined)).toThrow(/set by somebody else/)
+  })
+
   test('every metric has help, counters end in _total', () => {
     const { counter, histogram, gauge } = createMetrics({ service: 'x' })
     expect(() => counter('requests', 'Requests.')).toThrow(/_total/)

@@ -1,6 +1,7 @@
 export { eventually } from './eventually.ts'
 export { createFakeClock, type FakeClock } from './fake-clock.ts'
 export { createFakeFaults, type FakeFaults } from './fake-faults.ts'
+export { createOtlpSink, type OtlpSink, type ReceivedSpan } from './otlp-sink.ts'
 export { createSmtpSink, type ReceivedMail, type SmtpSink, type SmtpStep } from './smtp-sink.ts'
 export { type TestDatabase, testBusDatabase, testDatabase } from './test-database.ts'
 export { type LogLine, type TestRuntime, testRuntime } from './test-runtime.ts'

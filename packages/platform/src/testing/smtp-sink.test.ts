@@ -61,6 +61,15 @@ test('a cut at DATA keeps nothing, a cut after the final dot keeps the message u
   expect(sink.messages).toMatchObject([{ acknowledged: false }])
 })
 
+test('a slow server answers everything, each answer late', async () => {
+  await sink.close()
+  sink = await createSmtpSink({ replyDelayMs: 40 })
+  const startedAt = performance.now()
+  expect(codes(await talk(...mailTo('b@test'), 'QUIT'))).toBe('220 250 250 250 250 250 354 250 221')
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(7 * 40 - 20)
+  expect(sink.messages).toHaveLength(1)
+})
+
 test('a server that goes down refuses connections and comes back on the same port', async () => {
   await sink.down()
   await expect(talk('QUIT')).rejects.toThrow('ECONNREFUSED')

@@ -53,9 +53,11 @@ export const createSmtpSink = async (
     extensions?: readonly string[]
     /** PEM. `starttls`: offered after EHLO; `implicit`: from the first byte. */
     tls?: { key: string; cert: string; mode: 'starttls' | 'implicit' }
+    /** Before every answer, the greeting included: a server that has much to do. */
+    replyDelayMs?: number
   } = {},
 ): Promise<SmtpSink> => {
-  const { tls, extensions = ['PIPELINING', '8BITMIME'] } = options
+  const { tls, extensions = ['PIPELINING', '8BITMIME'], replyDelayMs = 0 } = options
   const host = '127.0.0.1'
   const messages: ReceivedMail[] = []
   const scripts = new Map<string, SmtpStep[]>()
@@ -72,7 +74,7 @@ export const createSmtpSink = async (
     connections += 1
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    const hooks = { extensions, begin, keep: (mail: ReceivedMail) => void messages.push(mail) }
+    const hooks = { extensions, replyDelayMs, begin, keep: (mail: ReceivedMail) => void messages.push(mail) }
     const upgrade = (): void => {
       const secured = new TLSSocket(socket, { isServer: true, key: tls?.key, cert: tls?.cert })
       new SmtpSession(secured, hooks)
@@ -119,6 +121,7 @@ const listen = (server: Server, host: string, port: number): Promise<number> =>
 
 type SessionHooks = {
   extensions: readonly string[]
+  replyDelayMs: number
   begin: (recipient: string) => SmtpStep
   keep: (mail: ReceivedMail) => void
   /** Goes on in TLS on the same socket, in a session of its own. */
@@ -146,7 +149,7 @@ class SmtpSession {
   }
 
   greet(): void {
-    this.#say('220 sink.test ESMTP')
+    this.#work = this.#work.then(() => this.#pause()).then(() => this.#say('220 sink.test ESMTP'))
   }
 
   readonly #onData = (chunk: string): void => {
@@ -164,7 +167,12 @@ class SmtpSession {
     }
   }
 
+  async #pause(): Promise<void> {
+    if (this.#hooks.replyDelayMs > 0) await sleep(this.#hooks.replyDelayMs, undefined, { ref: false })
+  }
+
   async #command(line: string): Promise<void> {
+    await this.#pause()
     const verb = line.slice(0, 4).toUpperCase()
     switch (verb) {
       case 'EHLO':
@@ -214,6 +222,7 @@ class SmtpSession {
       this.#body?.push(line.startsWith('.') ? line.slice(1) : line)
       return
     }
+    await this.#pause()
     const lines = this.#body ?? []
     this.#body = undefined
     const acknowledged = this.#step?.at === 'dot' && 'reply' in this.#step && this.#step.reply.startsWith('2')

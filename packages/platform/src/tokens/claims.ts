@@ -8,7 +8,8 @@ export const ACCESS_TOKEN_ALGORITHM = 'ES256'
 /** How far the clocks of two machines may be apart, in seconds. */
 export const CLOCK_SKEW_SECONDS = 5
 
-/** The payload of an access token. Times are Unix seconds. `rv` is the version of the session's rights at issue. */
+/** The payload of an access token. Times are Unix seconds. `rv` is the version of the session's rights at issue, `rr` the newest
+ * change of one of its roles. */
 export const accessTokenClaims = z.looseObject({
   sub: z.string().min(1),
   sid: z.string().min(1),
@@ -21,6 +22,7 @@ export const accessTokenClaims = z.looseObject({
   amr: z.array(z.string()),
   auth_time: z.number(),
   rv: z.int().min(1),
+  rr: z.int().min(0).default(0),
 })
 
 export type AccessTokenClaims = z.output<typeof accessTokenClaims>

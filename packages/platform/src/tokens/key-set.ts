@@ -19,23 +19,31 @@ const isUsable = (jwk: JWK): jwk is JWK & { kid: string } =>
   (jwk.alg === undefined || jwk.alg === ACCESS_TOKEN_ALGORITHM) &&
   (jwk.use === undefined || jwk.use === 'sig')
 
-const importAll = async ({ keys }: JSONWebKeySet): Promise<Map<string, CryptoKey>> => {
-  const imported = keys.filter(isUsable).map(async ({ kid, kty, crv, x, y }): Promise<[string, CryptoKey]> => {
+type Imported = { x: string | undefined; y: string | undefined; key: CryptoKey }
+
+/** Keys that are known already are taken over: asking the issuer again costs no cryptography. */
+const importAll = async (
+  { keys }: JSONWebKeySet,
+  known: ReadonlyMap<string, Imported>,
+): Promise<Map<string, Imported>> => {
+  const imported = keys.filter(isUsable).map(async ({ kid, kty, crv, x, y }): Promise<[string, Imported]> => {
+    const same = known.get(kid)
+    if (same && same.x === x && same.y === y) return [kid, same]
     // An EC key is imported as a CryptoKey; only symmetric ones come back as bytes.
-    return [kid, (await importJWK({ kty, crv, x, y }, ACCESS_TOKEN_ALGORITHM)) as CryptoKey]
+    return [kid, { x, y, key: (await importJWK({ kty, crv, x, y }, ACCESS_TOKEN_ALGORITHM)) as CryptoKey }]
   })
   return new Map(await Promise.all(imported))
 }
 
 export const createKeySet = ({ jwks, refetchAfterMs = 1_000, maxAgeMs = 60_000 }: KeySetOptions): KeySet => {
-  let keys = new Map<string, CryptoKey>()
+  let keys = new Map<string, Imported>()
   let fetchedAt = Number.NEGATIVE_INFINITY
   let pending: Promise<void> | undefined
 
   const fetch = (): Promise<void> => {
     pending ??= (async () => {
       try {
-        keys = await importAll(await jwks())
+        keys = await importAll(await jwks(), keys)
       } finally {
         // A failed attempt counts too: an issuer that is down is not asked by every request.
         fetchedAt = performance.now()
@@ -47,7 +55,7 @@ export const createKeySet = ({ jwks, refetchAfterMs = 1_000, maxAgeMs = 60_000 }
 
   return {
     find: async (kid) => {
-      const known = keys.get(kid)
+      const known = keys.get(kid)?.key
       const ageMs = performance.now() - fetchedAt
       if (known && ageMs <= maxAgeMs) return known
       if (!known && ageMs <= refetchAfterMs && !pending) return undefined
@@ -58,7 +66,7 @@ export const createKeySet = ({ jwks, refetchAfterMs = 1_000, maxAgeMs = 60_000 }
         if (!known) throw error
         return known
       }
-      return keys.get(kid)
+      return keys.get(kid)?.key
     },
   }
 }

@@ -9,16 +9,21 @@ afterEach(async () => {
 })
 
 /** A set over a store that can be written to, cut off and rewound. */
-const open = (options: { pullEveryMs?: number; maxAgeMs?: number } = {}) => {
+const open = (options: { pullEveryMs?: number; maxAgeMs?: number; pruneEveryMs?: number } = {}) => {
   const runtime = testRuntime()
   const broadcast = createBroadcast()
   const store = { rows: [] as Revocation[], head: 0, down: false, loads: [] as number[] }
-  const revoke = (sessionId: string, kind: Revocation['kind'] = 'revoked', rightsVersion = 0): Revocation => {
+  type About = Revocation extends infer R ? (R extends unknown ? Omit<R, 'sequence' | 'expiresAt'> : never) : never
+  const write = (about: About): Revocation => {
     const expiresAt = new Date(runtime.clock.now().getTime() + 900_000)
-    const row = { sequence: ++store.head, sessionId, kind, rightsVersion, expiresAt }
+    const row = { ...about, sequence: ++store.head, expiresAt } as Revocation
     store.rows.push(row)
     return row
   }
+  const revoke = (sessionId: string): Revocation => write({ kind: 'revoked', sessionId })
+  const outdate = (sessionId: string, rightsVersion: number): Revocation =>
+    write({ kind: 'stale', sessionId, rightsVersion })
+  const change = (role: string): Revocation => write({ kind: 'role', role })
   const set: RevocationSet = createRevocationSet({
     load: async (since) => {
       store.loads.push(since)
@@ -33,8 +38,15 @@ const open = (options: { pullEveryMs?: number; maxAgeMs?: number } = {}) => {
     () => set.stop(),
     () => broadcast.close(),
   )
-  return { set, store, revoke, broadcast, runtime }
+  return { set, store, revoke, outdate, change, broadcast, runtime }
 }
+
+const token = (sessionId: string, rightsVersion = 1, roles: string[] = [], rolesVersion = 0) => ({
+  sessionId,
+  rightsVersion,
+  roles,
+  rolesVersion,
+})
 
 test('it is ready after the snapshot, and knows what was revoked before it', async () => {
   const { set, revoke } = open()
@@ -56,7 +68,7 @@ test('what is announced is in force when the announcement resolves', async () =>
   const { set, revoke, broadcast } = open({ pullEveryMs: 60_000 })
   await set.start()
   await broadcast.publish(REVOCATIONS_CHANNEL, [revoke('announced')])
-  expect(set.verdict('announced', 1)).toBe('revoked')
+  expect(set.verdict(token('announced'))).toBe('revoked')
 })
 
 test('what was announced to nobody is found by the next pull, rows between included', async () => {
@@ -70,14 +82,39 @@ test('what was announced to nobody is found by the next pull, rows between inclu
 })
 
 test('stale is by version of rights, revoked is for good, in any order', async () => {
-  const { set, revoke } = open()
+  const { set, revoke, outdate } = open()
   await set.start()
-  set.apply([revoke('s', 'stale', 3)])
-  set.apply([revoke('s', 'stale', 2)])
-  expect([set.verdict('s', 2), set.verdict('s', 3)]).toEqual(['stale', undefined])
+  set.apply([outdate('s', 3)])
+  set.apply([outdate('s', 2)])
+  expect([set.verdict(token('s', 2)), set.verdict(token('s', 3))]).toEqual(['stale', undefined])
   set.apply([revoke('s')])
-  set.apply([revoke('s', 'stale', 4)])
-  expect(set.verdict('s', 9)).toBe('revoked')
+  set.apply([outdate('s', 4)])
+  expect(set.verdict(token('s', 9))).toBe('revoked')
+})
+
+test('a changed role makes every token stale that names it and does not know the change, in any order', async () => {
+  const { set, change } = open()
+  await set.start()
+  const [first, second] = [change('support'), change('support')]
+  set.apply([second])
+  set.apply([first])
+  const verdict = (roles: string[], rolesVersion: number) => set.verdict(token('s', 1, roles, rolesVersion))
+  expect(verdict(['user', 'support'], 0)).toBe('stale')
+  expect(verdict(['support'], first.sequence)).toBe('stale')
+  expect(verdict(['support'], second.sequence)).toBeUndefined()
+  expect(verdict(['user'], 0)).toBeUndefined()
+})
+
+test('what no living token can know of is forgotten', async () => {
+  const { set, change, outdate, runtime } = open({ pullEveryMs: 5, pruneEveryMs: 5 })
+  change('support')
+  outdate('s', 2)
+  await set.start()
+  runtime.clock.advance(899_999)
+  await new Promise((resolve) => setTimeout(resolve, 40))
+  expect([set.verdict(token('s', 1)), set.verdict(token('t', 1, ['support']))]).toEqual(['stale', 'stale'])
+  runtime.clock.advance(1)
+  await eventually(() => set.verdict(token('s', 1, ['support'])) === undefined, 2_000)
 })
 
 test('old knowledge is not answered from: it asks, and throws where nobody answers', async () => {

@@ -2,17 +2,21 @@ import type { Broadcast } from '../broadcast/index.ts'
 import { serviceContext } from '../context/index.ts'
 import type { Runtime } from '../runtime/index.ts'
 
-/** What a session's access tokens are told by: `revoked` ends it, `stale` asks for a refresh of older rights. */
+/** What access tokens are told by. Sequences are given out in the order of commits: whoever has seen one has seen all before it. */
 export type Revocation = {
-  /** Given out in the order of commits: whoever has seen one has seen all before it. */
   sequence: number
-  sessionId: string
-  kind: 'revoked' | 'stale'
-  /** For `stale`: tokens of a lower version are stale. */
-  rightsVersion: number
   /** After this moment no token that it could concern is alive. */
   expiresAt: Date
-}
+} & (
+  | { kind: 'revoked'; sessionId: string }
+  /** Tokens of the session with lower rights than this version are stale. */
+  | { kind: 'stale'; sessionId: string; rightsVersion: number }
+  /** Tokens that name the role and know of no change of roles up to this sequence are stale, whoever holds them. */
+  | { kind: 'role'; role: string }
+)
+
+/** What a token says of its rights. `rolesVersion`: the newest change of one of its roles that it knows of. */
+export type TokenRights = { sessionId: string; rightsVersion: number; roles: readonly string[]; rolesVersion: number }
 
 /** The channel on which the process that wrote revocations tells the others. */
 export const REVOCATIONS_CHANNEL = 'auth.revocations'
@@ -24,7 +28,7 @@ export type RevocationSet = {
   /** True once a snapshot was taken: before it, nothing is known about any session. */
   ready(): boolean
   apply(rows: readonly Revocation[]): void
-  verdict(sessionId: string, rightsVersion: number): 'revoked' | 'stale' | undefined
+  verdict(token: TokenRights): 'revoked' | 'stale' | undefined
   isRevoked(sessionId: string): boolean
   /** Returns at once while what is known is recent; asks otherwise, and throws where nobody answers. */
   refresh(): Promise<void>
@@ -38,11 +42,12 @@ export type RevocationSetOptions = {
   pullEveryMs?: number
   /** Knowledge older than this is not answered from. */
   maxAgeMs?: number
+  /** How often what concerns no living token any more is forgotten. */
+  pruneEveryMs?: number
 }
 
-type Entry = { revoked: boolean; rightsVersion: number; goneAtMs: number }
-
-const PRUNE_EVERY_MS = 30_000
+type SessionEntry = { revoked: boolean; rightsVersion: number; goneAtMs: number }
+type RoleEntry = { sequence: number; goneAtMs: number }
 
 /**
  * The sessions whose access tokens must not pass, in memory. Guarantee: what this process revoked is in force once
@@ -50,9 +55,10 @@ const PRUNE_EVERY_MS = 30_000
  * by the revocations of one token's life.
  */
 export const createRevocationSet = (options: RevocationSetOptions): RevocationSet => {
-  const { load, broadcast, runtime, pullEveryMs = 500, maxAgeMs = 1_000 } = options
+  const { load, broadcast, runtime, pullEveryMs = 500, maxAgeMs = 1_000, pruneEveryMs = 30_000 } = options
   const log = runtime.logger('auth')
-  const entries = new Map<string, Entry>()
+  const sessions = new Map<string, SessionEntry>()
+  const roles = new Map<string, RoleEntry>()
   let cursor = 0
   let pulledAt = Number.NEGATIVE_INFINITY
   let prunedAt = performance.now()
@@ -61,21 +67,30 @@ export const createRevocationSet = (options: RevocationSetOptions): RevocationSe
   let subscription: { stop(): Promise<void> } | undefined
 
   const apply = (rows: readonly Revocation[]): void => {
-    for (const { sessionId, kind, rightsVersion, expiresAt } of rows) {
-      const known = entries.get(sessionId)
-      entries.set(sessionId, {
-        revoked: kind === 'revoked' || known?.revoked === true,
-        rightsVersion: Math.max(kind === 'stale' ? rightsVersion : 0, known?.rightsVersion ?? 0),
-        goneAtMs: Math.max(expiresAt.getTime(), known?.goneAtMs ?? 0),
+    for (const row of rows) {
+      if (row.kind === 'role') {
+        const known = roles.get(row.role)
+        roles.set(row.role, {
+          sequence: Math.max(row.sequence, known?.sequence ?? 0),
+          goneAtMs: Math.max(row.expiresAt.getTime(), known?.goneAtMs ?? 0),
+        })
+        continue
+      }
+      const known = sessions.get(row.sessionId)
+      sessions.set(row.sessionId, {
+        revoked: row.kind === 'revoked' || known?.revoked === true,
+        rightsVersion: Math.max(row.kind === 'stale' ? row.rightsVersion : 0, known?.rightsVersion ?? 0),
+        goneAtMs: Math.max(row.expiresAt.getTime(), known?.goneAtMs ?? 0),
       })
     }
   }
 
   const prune = (): void => {
-    if (performance.now() - prunedAt < PRUNE_EVERY_MS) return
+    if (performance.now() - prunedAt < pruneEveryMs) return
     prunedAt = performance.now()
     const nowMs = runtime.clock.now().getTime()
-    for (const [sessionId, entry] of entries) if (entry.goneAtMs <= nowMs) entries.delete(sessionId)
+    for (const [sessionId, entry] of sessions) if (entry.goneAtMs <= nowMs) sessions.delete(sessionId)
+    for (const [role, entry] of roles) if (entry.goneAtMs <= nowMs) roles.delete(role)
   }
 
   // The cursor moves here only: rows that came by broadcast are read once more, so a lost one leaves no gap.
@@ -83,7 +98,10 @@ export const createRevocationSet = (options: RevocationSetOptions): RevocationSe
     const startedAt = performance.now()
     let { rows, lastSequence } = await load(cursor)
     // A head behind the cursor is a restored store; its sequences mean other rows.
-    if (lastSequence < cursor) ({ rows, lastSequence } = await load(0))
+    if (lastSequence < cursor) {
+      ;({ rows, lastSequence } = await load(0))
+      roles.clear()
+    }
     apply(rows)
     cursor = lastSequence
     pulledAt = startedAt
@@ -109,11 +127,13 @@ export const createRevocationSet = (options: RevocationSetOptions): RevocationSe
     }
   }
 
-  const verdict: RevocationSet['verdict'] = (sessionId, rightsVersion) => {
-    const entry = entries.get(sessionId)
-    if (!entry) return undefined
-    if (entry.revoked) return 'revoked'
-    return rightsVersion < entry.rightsVersion ? 'stale' : undefined
+  const verdict: RevocationSet['verdict'] = (token) => {
+    const session = sessions.get(token.sessionId)
+    if (session?.revoked) return 'revoked'
+    if (session !== undefined && token.rightsVersion < session.rightsVersion) return 'stale'
+    // Hardly ever is one remembered, so a request pays nothing for them.
+    if (roles.size === 0) return undefined
+    return token.roles.some((role) => token.rolesVersion < (roles.get(role)?.sequence ?? 0)) ? 'stale' : undefined
   }
 
   return {
@@ -132,7 +152,7 @@ export const createRevocationSet = (options: RevocationSetOptions): RevocationSe
     ready: () => pulledAt > Number.NEGATIVE_INFINITY,
     apply,
     verdict,
-    isRevoked: (sessionId) => entries.get(sessionId)?.revoked === true,
+    isRevoked: (sessionId) => sessions.get(sessionId)?.revoked === true,
     refresh: async () => {
       if (performance.now() - pulledAt > maxAgeMs) await pull()
     },

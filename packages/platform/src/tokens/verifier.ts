@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { type Clock, err, ok, type Result } from '@ashlar/kernel'
 import { decodeProtectedHeader, errors, type JSONWebKeySet, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
@@ -12,7 +11,7 @@ import {
   callerOf,
 } from './claims.ts'
 import { createKeySet } from './key-set.ts'
-import type { RevocationSet } from './revocation-set.ts'
+import type { RevocationSet, TokenRights } from './revocation-set.ts'
 
 export type TokenVerifierOptions = {
   issuer: string
@@ -26,7 +25,7 @@ export type TokenVerifierOptions = {
   refetchAfterMs?: number
 }
 
-type Verified = { caller: Caller; rightsVersion: number; goneAtMs: number }
+type Verified = { caller: Caller; rights: TokenRights; goneAtMs: number }
 
 const MAX_TOKEN_LENGTH = 8192
 
@@ -42,8 +41,8 @@ const keyIdOf = (token: string): string | undefined => {
 
 /**
  * Checks access tokens: ES256 and `at+jwt` only, issuer, audience, `exp` and `nbf` with 5 s of skew, key by `kid`
- * from the issuer's own set. What a verified token says is remembered under the token's hash until it expires;
- * whether its session still stands is asked on every call, so nothing that is remembered outlives a revocation.
+ * from the issuer's own set. What a verified token says is remembered under the token itself until it expires: a hash
+ * of it would cost more than all the rest of a look-up, and a token that was changed in any place is another one. Whether its session still stands is asked on every call, so nothing that is remembered outlives a revocation.
  * Throws when revocations cannot be known.
  */
 export const createTokenVerifier = (options: TokenVerifierOptions): Authenticator => {
@@ -72,19 +71,21 @@ export const createTokenVerifier = (options: TokenVerifierOptions): Authenticato
     }
   }
 
-  const verify = async (token: string): Promise<Verified | undefined> => {
-    const now = clock.now()
-    const cacheKey = hash('sha256', token, 'base64url')
-    const known = verified.get(cacheKey)
-    if (known && now.getTime() < known.goneAtMs) return known
+  const remembered = (token: string, now: Date): Verified | undefined => {
+    const known = verified.get(token)
+    return known && now.getTime() < known.goneAtMs ? known : undefined
+  }
+
+  const verify = async (token: string, now: Date): Promise<Verified | undefined> => {
     const claims = await claimsOf(token, now)
     if (!claims) {
-      verified.delete(cacheKey)
+      verified.delete(token)
       return undefined
     }
     const goneAtMs = (claims.exp + CLOCK_SKEW_SECONDS) * 1000
-    const entry = { caller: callerOf(claims), rightsVersion: claims.rv, goneAtMs }
-    verified.set(cacheKey, entry)
+    const { sid: sessionId, rv: rightsVersion, rr: rolesVersion, roles } = claims
+    const entry = { caller: callerOf(claims), rights: { sessionId, rightsVersion, roles, rolesVersion }, goneAtMs }
+    verified.set(token, entry)
     return entry
   }
 
@@ -92,10 +93,11 @@ export const createTokenVerifier = (options: TokenVerifierOptions): Authenticato
     token,
   ): Promise<Result<Caller, 'access_token_invalid' | 'access_token_stale'>> => {
     if (token.length > MAX_TOKEN_LENGTH) return err('access_token_invalid')
-    const entry = await verify(token)
+    const now = clock.now()
+    const entry = remembered(token, now) ?? (await verify(token, now))
     if (!entry) return err('access_token_invalid')
     await revocations.refresh()
-    const verdict = revocations.verdict(entry.caller.sessionId, entry.rightsVersion)
+    const verdict = revocations.verdict(entry.rights)
     if (verdict === 'revoked') return err('access_token_invalid')
     if (verdict === 'stale') return err('access_token_stale')
     return ok(entry.caller)

@@ -68,7 +68,7 @@ export const createDeadLetters = ({
       const { subscription, eventId } = parseId(id)
       const actor = formatActor(runtime.context.current().actor)
       const event = deadLetterDiscarded.of({ subject: eventId, data: { subscription, eventId, reason, actor } })
-      await database.transact('BEGIN', async (db) => {
+      await database.transact([{ text: 'BEGIN' }], async (db) => {
         const { rows } = await sql<{ done: boolean }>`
           SELECT bus_discard(${subscription}, ${eventId}, ${reason}) AS done`.execute(db)
         if (!rows[0]?.done) throw new Error(`there is no dead letter ${id}`)

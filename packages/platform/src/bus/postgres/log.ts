@@ -15,8 +15,13 @@ export type HeldState = 'retrying' | 'waiting' | 'dead' | 'discarded' | 'done'
 export type SubscriptionLog = {
   /** Where it stands, which keys are held up, and which positions after that were given up. */
   load(): Promise<{ position: bigint; blocked: string[]; discarded: bigint[] }>
-  /** The next events of its types, and the last position of the log at that moment. */
-  read(after: bigint, types: readonly string[], limit: number): Promise<{ horizon: bigint; events: LoggedEvent[] }>
+  /** The next events of its types, and the last position of the log at that moment. `done`: saved on the way. */
+  read(
+    after: bigint,
+    types: readonly string[],
+    limit: number,
+    done?: bigint,
+  ): Promise<{ horizon: bigint; events: LoggedEvent[] }>
   save(position: bigint): Promise<void>
   fail(event: LoggedEvent, error: string, delayMs: number | undefined): Promise<void>
   hold(event: LoggedEvent): Promise<HeldState>
@@ -49,17 +54,10 @@ export const createSubscriptionLog = (session: Session, name: string): Subscript
     }
   },
 
-  read: async (after, types, limit) => {
-    // One statement, so one snapshot: no event can lie between the horizon and what was read.
-    const rows = await session.query<{ horizon: bigint; position: bigint | null } & Omit<LoggedEvent, 'position'>>(
-      `SELECT t.position AS horizon, e.position, e.event_id, e.key, e.envelope
-       FROM topics t LEFT JOIN LATERAL (
-         SELECT position, event_id, key, envelope FROM events
-         WHERE position > $1 AND type = ANY ($2) ORDER BY position LIMIT $3) e ON true
-       WHERE t.name = 'events' ORDER BY e.position`,
-      [after, types, limit],
-      'bus_read',
-    )
+  read: async (after, types, limit, done) => {
+    const read = { text: READ, values: [after, types, limit] }
+    const answers = await session.batch(done === undefined ? [read] : [{ text: SAVE, values: [name, done] }, read])
+    const rows = (answers.at(-1)?.rows ?? []) as ReadRow[]
     return {
       horizon: rows[0]?.horizon ?? after,
       events: rows.flatMap(({ horizon: _, position, ...event }) => (position === null ? [] : [{ ...event, position }])),
@@ -67,15 +65,11 @@ export const createSubscriptionLog = (session: Session, name: string): Subscript
   },
 
   save: async (position) => {
-    await session.query(
-      'UPDATE subscriptions SET position = $2, updated_at = now() WHERE name = $1 AND position < $2',
-      [name, position],
-      'bus_save',
-    )
+    await session.ask(SAVE, [name, position])
   },
 
   fail: async (event, error, delayMs) => {
-    await session.query('SELECT bus_fail($1, $2, $3, $4, $5, $6, $7)', [
+    await session.ask('SELECT bus_fail($1, $2, $3, $4, $5, $6, $7)', [
       name,
       event.position,
       event.event_id,
@@ -87,51 +81,62 @@ export const createSubscriptionLog = (session: Session, name: string): Subscript
   },
 
   hold: async (event) => {
-    const [row] = await session.query<{ state: HeldState }>(
-      'SELECT bus_hold($1, $2, $3, $4, $5) AS state',
-      [name, event.position, event.event_id, event.key, JSON.stringify(event.envelope)],
-      'bus_hold',
-    )
+    const [row] = await session.ask<{ state: HeldState }>('SELECT bus_hold($1, $2, $3, $4, $5) AS state', [
+      name,
+      event.position,
+      event.event_id,
+      event.key,
+      JSON.stringify(event.envelope),
+    ])
     if (!row) throw new Error('bus_hold answered nothing')
     return row.state
   },
 
   settle: async (position) => {
-    await session.query('SELECT bus_settle($1, $2)', [name, position], 'bus_settle')
+    await session.ask('SELECT bus_settle($1, $2)', [name, position])
   },
 
   failAgain: async (position, error, delayMs) => {
-    await session.query('SELECT bus_fail_again($1, $2, $3, $4)', [name, position, error, delayMs ?? null])
+    await session.ask('SELECT bus_fail_again($1, $2, $3, $4)', [name, position, error, delayMs ?? null])
   },
 
   head: async (key) => {
-    const [row] = await session.query<QueuedEvent>(
+    const [row] = await session.ask<QueuedEvent>(
       `SELECT position, event_id, key, envelope, state, attempts,
          state = 'retrying' AND next_attempt_at <= clock_timestamp() AS due
        FROM deliveries WHERE subscription = $1 AND key = $2 AND state <> 'discarded' ORDER BY position LIMIT 1`,
       [name, key],
-      'bus_head',
     )
     return row
   },
 
   dueKeys: async (limit) => {
-    const rows = await session.query<{ key: string }>(
+    const rows = await session.ask<{ key: string }>(
       `SELECT key FROM deliveries
        WHERE subscription = $1 AND state = 'retrying' AND next_attempt_at <= clock_timestamp()
        ORDER BY next_attempt_at LIMIT $2`,
       [name, limit],
-      'bus_due',
     )
     return rows.map((row) => row.key)
   },
 
   deadCount: async () => {
-    const [row] = await session.query<{ count: number }>(
+    const [row] = await session.ask<{ count: number }>(
       `SELECT count(*)::int AS count FROM deliveries WHERE subscription = $1 AND state = 'dead'`,
       [name],
-      'bus_dead',
     )
     return row?.count ?? 0
   },
 })
+
+type ReadRow = { horizon: bigint; position: bigint | null } & Omit<LoggedEvent, 'position'>
+
+/** One statement, so one snapshot: no event can lie between the horizon and what was read. */
+const READ = `
+  SELECT t.position AS horizon, e.position, e.event_id, e.key, e.envelope
+  FROM topics t LEFT JOIN LATERAL (
+    SELECT position, event_id, key, envelope FROM events
+    WHERE position > $1 AND type = ANY ($2) ORDER BY position LIMIT $3) e ON true
+  WHERE t.name = 'events' ORDER BY e.position`
+
+const SAVE = 'UPDATE subscriptions SET position = $2, updated_at = now() WHERE name = $1 AND position < $2'

@@ -4,7 +4,7 @@ import type { Envelope } from '../../events/index.ts'
 import { Session } from '../../postgres/index.ts'
 import { eventually, type TestDatabase, type TestRuntime, testBusDatabase, testRuntime } from '../../testing/index.ts'
 import { delayAfter } from '../bus.ts'
-import { type Bus, createPostgresBus, DEFAULT_RETRY, pruneBus } from '../index.ts'
+import { type Bus, createBusRetention, createPostgresBus, DEFAULT_RETRY, pruneBus } from '../index.ts'
 
 let store: TestDatabase
 let runtime: TestRuntime
@@ -229,6 +229,41 @@ test('pruning removes what is old and done by all, and nothing that somebody sti
     { data: '2' },
     { data: '3' },
   ])
+})
+
+test('pruning goes through the log in small steps, and without a reader it touches nothing', async () => {
+  const bus = connect()
+  const old = () => store.sql(`UPDATE events SET appended_at = now() - interval '8 days'`)
+  await bus.publish(Array.from({ length: 25 }, (_event, n) => eventOf('a', n)))
+  await old()
+  expect(await pruneBus({ url: store.url, batch: 10 })).toBe(0)
+  await store.sql(`INSERT INTO subscriptions (name, role, types, position)
+    SELECT 'quick', 'ashlar_auth', '{}', max(position) FROM events`)
+  expect(await pruneBus({ url: store.url, batch: 10 })).toBe(25)
+  expect(await store.sql('SELECT 1 FROM events')).toEqual([])
+})
+
+test('retention prunes when it starts and again and again, and outlives an outage', async () => {
+  const bus = connect()
+  const left = async () => (await store.sql('SELECT 1 FROM events')).length
+  await store.sql(`INSERT INTO subscriptions (name, role, types, position) VALUES ('r', 'ashlar_auth', '{}', 1000)`)
+  const publishOld = async () => {
+    await bus.publish([eventOf('a', 1)])
+    await store.sql(`UPDATE events SET appended_at = now() - interval '3 days'`)
+  }
+  await publishOld()
+  const retention = createBusRetention({ url: store.url, runtime, everyMs: 20, keepDays: 2 })
+  retention.start()
+  await eventually(async () => (await left()) === 0)
+  const back = await store.outage()
+  await eventually(() => runtime.logs.some(({ message }) => message.startsWith('old events could not be removed')))
+  await back()
+  await publishOld()
+  await eventually(async () => (await left()) === 0)
+  await retention.stop()
+  await publishOld()
+  expect(await left()).toBe(1)
+  expect(await runtime.metrics('bus').registry.metrics()).toMatch(/bus_pruned_total\{[^}]*\} 2/)
 })
 
 test('what operators look at is counted', async () => {

@@ -1,12 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { type MigrationSet, openDatabase } from '../../postgres/index.ts'
 import type { Runtime } from '../../runtime/index.ts'
 import { type Bus, DEFAULT_RETRY, type RetryPolicy, type SubscribeOptions, type Subscription } from '../bus.ts'
 import { append } from './append.ts'
 import { createDeadLetters } from './dead-letters.ts'
+import { type BusHub, createBusHub } from './hub.ts'
 import { createBusMetrics } from './metrics.ts'
-import { CHANNEL, runSubscription } from './subscription.ts'
+import { createListener, createNotifier } from './notify.ts'
+import { runSubscription } from './subscription.ts'
 
 export type PostgresBusOptions = {
   /** Of the bus's database, as a role that `grantBus` was given, or as the bus's own, which sees all subscriptions. */
@@ -15,36 +16,28 @@ export type PostgresBusOptions = {
   retry?: RetryPolicy
   /** The slowest look at the log when nothing wakes a reader (500 ms). */
   pollMs?: number
+  /** Shared by the buses of one process, it wakes a reader at once; those of other processes are told by NOTIFY. */
+  hub?: BusHub
 }
 
 export const busMigrations: MigrationSet = { service: 'bus', folder: new URL('../migrations/', import.meta.url) }
 
 /** A bus in a PostgreSQL database of its own, made by `busMigrations`. */
-export const createPostgresBus = ({ url, runtime, retry = DEFAULT_RETRY, pollMs = 500 }: PostgresBusOptions): Bus => {
+export const createPostgresBus = (options: PostgresBusOptions): Bus => {
+  const { url, runtime, retry = DEFAULT_RETRY, pollMs = 500, hub = createBusHub() } = options
   const applicationName = `${runtime.installation}-bus`
   const database = openDatabase<unknown>({ url, max: 6, applicationName, runtime, service: 'bus', dependency: 'bus' })
   const metrics = createBusMetrics(runtime)
-  // Not the process's id: services of one process may have a bus each, and must hear of one another.
-  const publisherId = randomUUID()
-  const subscriptions = new Set<Subscription & { types: readonly string[]; wake: () => void }>()
+  const subscriptions = new Set<Subscription>()
+  const notifier = createNotifier(hub, (channel, payload) =>
+    sql`SELECT pg_notify(${channel}, ${payload})`.execute(database.db),
+  )
+  let listener: ReturnType<typeof createListener> | undefined
   let closed: Promise<void> | undefined
 
-  // NOTIFY takes a lock that all committing transactions of the server share, so it is a transaction of its own,
-  // and one at a time. Losing one costs a reader elsewhere one poll.
-  let notifying: Promise<unknown> | undefined
-  const notifyOthers = (): void => {
-    notifying ??= sql`SELECT pg_notify(${CHANNEL}, ${publisherId})`
-      .execute(database.db)
-      .catch(() => undefined)
-      .finally(() => {
-        notifying = undefined
-      })
-  }
   const wake = (types?: ReadonlySet<string>): void => {
-    for (const subscription of subscriptions) {
-      if (!types || subscription.types.some((type) => types.has(type))) subscription.wake()
-    }
-    notifyOthers()
+    hub.wake(types)
+    notifier.tell(types)
   }
 
   const subscribe = async (options: SubscribeOptions): Promise<Subscription> => {
@@ -58,23 +51,19 @@ export const createPostgresBus = ({ url, runtime, retry = DEFAULT_RETRY, pollMs 
       retry,
       metrics,
       pollMs,
-      openSession: (wakeUp) =>
-        database.session({
-          onNotification: (publisher) => {
-            if (publisher !== publisherId) wakeUp()
-          },
-        }),
+      openSession: () => database.session(),
     })
+    const leave = hub.join({ types: options.types, wake: running.waker.wake })
     const member = {
-      types: options.types,
-      wake: running.waker.wake,
       stop: async () => {
+        leave()
         subscriptions.delete(member)
         await running.stop()
       },
     }
     subscriptions.add(member)
-    return { stop: member.stop }
+    listener ??= createListener(hub, (onNotification) => database.session({ onNotification }))
+    return member
   }
 
   return {
@@ -90,7 +79,7 @@ export const createPostgresBus = ({ url, runtime, retry = DEFAULT_RETRY, pollMs 
     close: () => {
       closed ??= (async () => {
         await Promise.all([...subscriptions].map((subscription) => subscription.stop()))
-        await notifying
+        await Promise.all([notifier.close(), listener?.close()])
         await database.close()
       })()
       return closed

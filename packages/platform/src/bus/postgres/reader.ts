@@ -1,4 +1,4 @@
-import { sleep, type Waker } from '../../outbox/index.ts'
+import { paceMs, sleep, type Waker } from '../../outbox/index.ts'
 import { DependencyUnavailable, isOverdue } from '../../postgres/index.ts'
 import type { Faults } from '../../runtime/index.ts'
 import { delayAfter, type RetryPolicy, type SubscribeOptions } from '../bus.ts'
@@ -30,8 +30,6 @@ const BATCH = 200
 const MOST_OPEN = 5_000
 const SAVE_EVERY_MS = 50
 const COUNT_DEAD_EVERY_MS = 2_000
-/** Between two looks at the log, however often it is woken: many small batches cost more than fewer larger ones. */
-const PACE_MS = 5
 /** A handler that hangs must not keep the whole subscription from healing. */
 const REST_MS = 30_000
 
@@ -147,6 +145,7 @@ export const createReader = (options: ReaderOptions): Reader => {
   let full = false
 
   let saved = 0n
+  let savedAtMs = 0
   let saving: Promise<void> | undefined
   const saveSoon = (): void => {
     saving ??= new Promise((resolve) => setTimeout(resolve, SAVE_EVERY_MS))
@@ -161,6 +160,19 @@ export const createReader = (options: ReaderOptions): Reader => {
     if (position <= saved) return
     await log.save(position)
     saved = position
+    savedAtMs = performance.now()
+  }
+
+  /** Reads on. Where a position is due to be saved, it rides along. */
+  const readOn = async (cursor: bigint): Promise<{ horizon: bigint; events: LoggedEvent[] }> => {
+    const position = watermark.value()
+    const isDue = position > saved && performance.now() - savedAtMs >= SAVE_EVERY_MS
+    const found = await log.read(cursor, types, BATCH, isDue ? position : undefined)
+    if (isDue) {
+      saved = position
+      savedAtMs = performance.now()
+    }
+    return found
   }
 
   const drainDue = async (): Promise<void> => {
@@ -186,9 +198,11 @@ export const createReader = (options: ReaderOptions): Reader => {
     while (!over()) {
       const lookedAt = performance.now()
       let more = false
+      let found = 0
       full = watermark.open() >= MOST_OPEN
       if (!full) {
-        const { horizon, events } = await log.read(cursor, types, BATCH)
+        const { horizon, events } = await readOn(cursor)
+        found = events.length
         for (const event of events) {
           watermark.begin(event.position)
           lanes.run(event.key, () => handleLogged(event))
@@ -205,7 +219,7 @@ export const createReader = (options: ReaderOptions): Reader => {
         metrics.dead.set({ subscription: name }, blocked.size === 0 ? 0 : await log.deadCount())
       }
       if (over() || more) continue
-      await sleep(PACE_MS - (performance.now() - lookedAt), ended.signal)
+      await sleep(paceMs(found) - (performance.now() - lookedAt), ended.signal)
       if (!over()) await waker.pause(pollMs)
     }
   }

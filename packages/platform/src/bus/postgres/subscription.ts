@@ -7,16 +7,13 @@ import type { BusMetrics } from './metrics.ts'
 import { createReader, type Reader } from './reader.ts'
 
 export type RunningOptions = SubscribeOptions & {
-  /** Opens a connection of the subscription's own; `wakeUp` is called when others have published. */
-  openSession: (wakeUp: () => void) => Promise<Session>
+  /** Opens a connection of the subscription's own. */
+  openSession: () => Promise<Session>
   runtime: Runtime
   retry: RetryPolicy
   metrics: BusMetrics
   pollMs: number
 }
-
-/** The channel on which a bus tells the others that it has published. The payload is its own id. */
-export const CHANNEL = 'ashlar_bus'
 
 const FIRST_RETRY_MS = 100
 const LAST_RETRY_MS = 5_000
@@ -45,7 +42,6 @@ export const runSubscription = (options: RunningOptions): Subscription & { waker
 
   const readOnce = async (session: Session): Promise<void> => {
     if (!(await obtainLock(session))) return
-    await session.query(`LISTEN ${CHANNEL}`)
     // The log grows faster than its statistics: a plan made while it was small would read all of it each time.
     await session.query('SET enable_seqscan = off')
     // Everything written here goes back together when the server loses its last moments: then events of that time
@@ -78,7 +74,7 @@ export const runSubscription = (options: RunningOptions): Subscription & { waker
     while (!stopping.signal.aborted) {
       let session: Session | undefined
       try {
-        session = await options.openSession(waker.wake)
+        session = await options.openSession()
         void session.lost.then(waker.wake)
         await readOnce(session)
       } catch (error) {
