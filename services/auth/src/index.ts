@@ -6,23 +6,25 @@ import { type Authenticator, createHttpServer, type HttpServer } from '@ashlar/p
 import { createRelay } from '@ashlar/platform/outbox'
 import { createUnitOfWork, type Database, type MigrationSet, openDatabase } from '@ashlar/platform/postgres'
 import type { Runtime } from '@ashlar/platform/runtime'
-import { createRevocationSet, createTokenVerifier, type Revocation } from '@ashlar/platform/tokens'
+import { CLOCK_SKEW_SECONDS, createRevocationSet, createTokenVerifier, type Revocation } from '@ashlar/platform/tokens'
 import type { JSONWebKeySet } from 'jose'
 import { createHandlers } from './api/http.ts'
 import { type AuthVerbs, createVerbs } from './application/verbs.ts'
 import { authErrors, authRoutes } from './contract.ts'
 import { createAccessTokens } from './infrastructure/access-tokens.ts'
-import { createArgon2Passwords } from './infrastructure/argon2-passwords.ts'
+import { createAddressRequestWorker } from './infrastructure/address-requests.ts'
 import { countOutcomes } from './infrastructure/counting.ts'
-import { createHashQueue } from './infrastructure/hash-queue.ts'
 import { createHousekeeping } from './infrastructure/housekeeping.ts'
+import { createKeyUpkeep } from './infrastructure/key-upkeep.ts'
 import { createOpaqueTokens } from './infrastructure/opaque-tokens.ts'
+import { openPasswordSafety, type PasswordSafety } from './infrastructure/password-safety.ts'
 import { createAccountReads } from './infrastructure/postgres/account-reads.ts'
+import { readAddressRequests } from './infrastructure/postgres/address-mail.ts'
 import { readRevocations } from './infrastructure/postgres/revocations.ts'
 import { announcing, createRepositories } from './infrastructure/postgres/store.ts'
 import type { AuthTables } from './infrastructure/postgres/tables.ts'
 import { createSealing } from './infrastructure/sealing.ts'
-import { openSigningKeys } from './infrastructure/signing-keys.ts'
+import { createSigningKeyMaker, openSigningKeys } from './infrastructure/signing-keys.ts'
 import { authSettings } from './settings.ts'
 
 export { authSettings }
@@ -37,6 +39,8 @@ export type AuthOptions = {
   broadcast: Broadcast
   /** Also the issuer of access tokens. */
   publicUrl: string
+  /** False switches off the throttle of guessing and the limits of mailed links (true). */
+  limitsEnabled?: boolean
 }
 
 /** Accounts, sessions and tokens. A verb runs inside an execution context: who asks is part of what is written. */
@@ -53,22 +57,30 @@ export type Auth = AuthVerbs & {
 
 const service = 'auth'
 const SECOND = 1_000
-const HOUR = 3_600 * SECOND
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 export const createAuth = async (options: AuthOptions): Promise<Auth> => {
   const { runtime, settings, databaseUrl: url } = options
   const max = settings.databaseConnections
   const database = openDatabase<AuthTables>({ url, max, applicationName: 'ashlar-auth', runtime, service })
+  const sealing = createSealing({ keys: runtime.keys, newId: runtime.newId })
+  let safety: PasswordSafety | undefined
   try {
-    return await compose(options, database)
+    const { limitsEnabled = true } = options
+    safety = await openPasswordSafety({ runtime, settings, db: database.db, limitsEnabled, ...sealing })
+    return await compose(options, { database, sealing, safety })
   } catch (error) {
+    await safety?.close()
     await database.close()
     throw error
   }
 }
 
-const compose = async (options: AuthOptions, database: Database<AuthTables>): Promise<Auth> => {
+type Opened = { database: Database<AuthTables>; sealing: ReturnType<typeof createSealing>; safety: PasswordSafety }
+
+const compose = async (options: AuthOptions, { database, sealing, safety }: Opened): Promise<Auth> => {
   const { runtime, settings, bus, broadcast, publicUrl } = options
   const { clock, newId, keys, names, context } = runtime
 
@@ -77,34 +89,36 @@ const compose = async (options: AuthOptions, database: Database<AuthTables>): Pr
     database,
     runtime,
     service,
-    repositories: createRepositories({ newId, tokenSeconds: settings.accessTokenSeconds }),
+    repositories: createRepositories({
+      newId,
+      names,
+      tokenSeconds: settings.accessTokenSeconds,
+      currentContext: () => context.current(),
+    }),
     onAppended: () => relay.wake(),
   })
-  const signingKeys = await context.run(serviceContext(service), () =>
-    openSigningKeys({ db: database.db, unitOfWork: store, keys, names, clock }),
-  )
+  const signingKeys = await openSigningKeys({ db: database.db, unitOfWork: store, keys, clock })
   const jwks = async (): Promise<JSONWebKeySet> => signingKeys.jwks(clock.now())
   const revocationsSince = (sequence: number) => readRevocations(database.db, sequence)
 
   const revocations = createRevocationSet({ load: revocationsSince, broadcast, runtime })
   const { audience, accessTokenSeconds } = settings
-  const authenticator = createTokenVerifier({ issuer: publicUrl, audience, jwks, revocations, clock })
-  const queue = createHashQueue({
-    concurrency: settings.hashConcurrency,
-    maxWaiting: settings.hashQueueLength,
-    metrics: runtime.metrics(service),
-  })
+  // The keys are in this process: a new one is found the moment it signs.
+  const ours = { jwks, refetchAfterMs: 0 }
+  const authenticator = createTokenVerifier({ issuer: publicUrl, audience, ...ours, revocations, clock })
   const lifetimes = {
     refreshSlidingMs: settings.refreshSlidingDays * DAY,
     refreshAbsoluteMs: settings.refreshAbsoluteDays * DAY,
     refreshGraceMs: settings.refreshGraceSeconds * SECOND,
     verificationMs: settings.verificationHours * HOUR,
     resetMs: settings.resetHours * HOUR,
+    forgotMs: settings.forgotMinutes * MINUTE,
   }
   const useCases = createVerbs({
     unitOfWork: announcing(store, broadcast),
     accounts: createAccountReads(database.db),
-    passwords: await createArgon2Passwords(queue),
+    ...safety,
+    wakeRequests: () => requests.wake(),
     tokens: createOpaqueTokens(),
     accessTokens: createAccessTokens({
       keys: signingKeys,
@@ -113,28 +127,55 @@ const compose = async (options: AuthOptions, database: Database<AuthTables>): Pr
       lifetimeSeconds: accessTokenSeconds,
       newId,
     }),
-    ...createSealing({ keys, newId }),
+    ...sealing,
     asUser: (id, work) => context.run({ ...context.current(), actor: { type: 'user', id } }, work),
-    rules: { minLength: settings.passwordMinLength, maxLength: settings.passwordMaxLength },
     lifetimes,
+    makeSigningKey: createSigningKeyMaker(keys),
+    keyLifetimes: {
+      overlapMs: settings.keyOverlapSeconds * SECOND,
+      accessTokenMs: accessTokenSeconds * SECOND,
+      skewMs: CLOCK_SKEW_SECONDS * SECOND,
+    },
     clock,
     newId,
   })
-  const verbs = countOutcomes(useCases, runtime.metrics(service))
+  const rotateSigningKeys: AuthVerbs['rotateSigningKeys'] = async (rotation) => {
+    const rotated = await useCases.rotateSigningKeys(rotation)
+    await signingKeys.reload()
+    return rotated
+  }
+  if (signingKeys.newestMadeAt() === undefined) {
+    await context.run(serviceContext(service), () => rotateSigningKeys({ ifMadeBefore: new Date(0) }))
+  }
+  const requests = createAddressRequestWorker({
+    runtime,
+    waiting: () => readAddressRequests(database.db, 100),
+    answer: useCases.answerAddressRequest,
+  })
+  const verbs = countOutcomes({ ...useCases, rotateSigningKeys }, runtime.metrics(service))
   const housekeeping = createHousekeeping({
     unitOfWork: store,
     runtime,
-    reloadKeys: () => signingKeys.reload(),
     graceMs: lifetimes.refreshGraceMs,
     registrationDays: settings.registrationRetentionDays,
     sessionDays: settings.sessionRetentionDays,
+    inboxDays: settings.inboxRetentionDays,
+    reloadHashKinds: safety.reloadHashKinds,
   })
+  const keyUpkeep = createKeyUpkeep({
+    signingKeys,
+    rotate: rotateSigningKeys,
+    rotationDays: settings.keyRotationDays,
+    runtime,
+  })
+  // Whoever read the key set just before a rotation reads it again before the new key signs.
+  const jwksSeconds = Math.min(60, Math.floor(settings.keyOverlapSeconds / 2))
   const http = await createHttpServer({
     service,
     runtime,
     routes: authRoutes,
     errors: authErrors,
-    handlers: createHandlers({ auth: verbs, jwks, accessTokenSeconds }),
+    handlers: createHandlers({ auth: verbs, jwks, jwksSeconds, accessTokenSeconds, clock }),
     authenticator,
     health: { postgres: () => database.ping() },
     ready: async () => (revocations.ready() ? undefined : 'revocations are not known yet'),
@@ -150,17 +191,24 @@ const compose = async (options: AuthOptions, database: Database<AuthTables>): Pr
       relay.start()
       await revocations.start()
       housekeeping.start()
+      requests.start()
+      keyUpkeep.start()
     },
     stop: async () => {
       await http.close()
+      await requests.stop()
       await housekeeping.stop()
+      await keyUpkeep.stop()
       await relay.stop()
     },
     close: async () => {
       await http.close()
+      await requests.stop()
       await housekeeping.stop()
+      await keyUpkeep.stop()
       await revocations.stop()
       await relay.stop()
+      await safety.close()
       await database.close()
     },
   }

@@ -1,4 +1,3 @@
-import type { Clock } from '@ashlar/kernel'
 import { createBroadcast } from '@ashlar/platform/broadcast'
 import type { Bus } from '@ashlar/platform/bus'
 import type { Envelope } from '@ashlar/platform/events'
@@ -50,10 +49,10 @@ export const settingsWith = (changes: Record<string, unknown> = {}) => {
 
 export const startAuth = async (
   changes: Record<string, unknown> = {},
-  shared?: { database: TestDatabase; clock?: Clock },
+  shared?: { database?: TestDatabase; clock?: FakeClock; limitsEnabled?: boolean },
 ): Promise<TestAuth> => {
   const database = shared?.database ?? (await testDatabase('auth', authMigrations))
-  const runtime = testRuntime()
+  const runtime = testRuntime(shared?.clock ? { clock: shared.clock } : {})
   const published: Envelope[] = []
   const bus = {
     publish: async (envelopes: readonly Envelope[]) => void published.push(...envelopes),
@@ -66,6 +65,7 @@ export const startAuth = async (
     bus,
     broadcast,
     publicUrl: 'http://localhost:3000',
+    ...(shared?.limitsEnabled === undefined ? {} : { limitsEnabled: shared.limitsEnabled }),
   })
   await auth.start()
   const port = await auth.http.listen('127.0.0.1', 0)
@@ -85,10 +85,12 @@ export const startAuth = async (
   }
   const post: TestAuth['post'] = (path, body, token) => call('POST', path, { body, token })
 
-  // An empty outbox means that whatever was committed has been published.
+  // Nothing asked for and an empty outbox mean that whatever was committed has been worked on and published.
   const settled = async (): Promise<void> => {
     for (;;) {
-      const [row] = await database.sql<{ count: bigint }>('SELECT count(*) FROM outbox')
+      const [row] = await database.sql<{ count: bigint }>(
+        'SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM address_requests) AS count',
+      )
       if (row?.count === 0n) return
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
@@ -134,7 +136,7 @@ export const startAuth = async (
       await auth.stop()
       await auth.close()
       await broadcast.close()
-      if (!shared) await database.close()
+      if (!shared?.database) await database.close()
     },
   }
 }

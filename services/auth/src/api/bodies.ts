@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import type { SessionView, TokenPair } from '../application/ports.ts'
 import type { Account } from '../domain/account.ts'
+import type { Role } from '../domain/rights.ts'
 
 /** A user as he travels. */
 export const userBody = (account: Account) => ({
@@ -12,6 +14,24 @@ export const userBody = (account: Account) => ({
   permissions: account.permissions,
   createdAt: account.createdAt.toISOString(),
   updatedAt: account.updatedAt.toISOString(),
+})
+
+/** A strong tag of a user as he travels: rights that change through a role change it too. */
+export const etagOf = (account: Account): string =>
+  `"${createHash('sha256')
+    .update(JSON.stringify(userBody(account)))
+    .digest('base64url')
+    .slice(0, 22)}"`
+
+/** A user as he travels to whoever looks after people. */
+export const managedUserBody = (account: Account) => ({ ...userBody(account), isActive: account.isActive })
+
+export const roleBody = (role: Role) => ({
+  name: role.name,
+  permissions: role.permissions,
+  builtIn: role.builtIn,
+  createdAt: role.createdAt.toISOString(),
+  updatedAt: role.updatedAt.toISOString(),
 })
 
 export const pairBody = (pair: TokenPair, accessTokenSeconds: number) => ({

@@ -17,13 +17,21 @@ export type User = {
   version: number
 }
 
-/** Roles, and the union of what they permit; both sorted. */
-export type Rights = { roles: string[]; permissions: string[] }
+/** Roles, and the union of what they permit; both sorted. `rolesVersion`: the newest change of one of these roles. */
+export type Rights = { roles: string[]; permissions: string[]; rolesVersion: number }
 
 export type Account = User & Rights
 
 /** Why a session is over, as the trail and `session.revoked` tell it. */
-export type EndReason = 'logout' | 'logout_all' | 'revoked' | 'refresh_reused' | 'password_reset'
+export type EndReason =
+  | 'logout'
+  | 'logout_all'
+  | 'revoked'
+  | 'refresh_reused'
+  | 'password_reset'
+  | 'password_changed'
+  | 'deactivated'
+  | 'deleted'
 
 /** What a login with the right password leads to. Deactivation is told only to whoever knows the password. */
 export const admit = (user: User): 'admitted' | 'email_unverified' | 'account_deactivated' => {

@@ -13,7 +13,7 @@ export const createAccessTokens = ({ keys, issuer, audience, lifetimeSeconds, ne
   lifetimeSeconds,
   issue: (grant, now) => {
     const { kid, privateKey } = keys.current(now)
-    const { sessionId, userId, email, amr, authTime, rightsVersion, roles, permissions } = grant
+    const { sessionId, userId, email, amr, authTime, rightsVersion, roles, permissions, rolesVersion } = grant
     return new SignJWT({
       sid: sessionId,
       roles,
@@ -22,6 +22,7 @@ export const createAccessTokens = ({ keys, issuer, audience, lifetimeSeconds, ne
       amr,
       auth_time: seconds(authTime),
       rv: rightsVersion,
+      rr: rolesVersion,
     })
       .setProtectedHeader({ alg: ACCESS_TOKEN_ALGORITHM, typ: ACCESS_TOKEN_TYPE, kid })
       .setIssuer(issuer)

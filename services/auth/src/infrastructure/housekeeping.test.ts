@@ -13,8 +13,14 @@ beforeAll(async () => {
   const database = openDatabase<AuthTables>({ url: it.database.url, applicationName: 'test', runtime, service: 'auth' })
   closeDatabase = () => database.close()
   const unitOfWork = createUnitOfWork({ database, runtime, service: 'auth', repositories: () => ({}) })
-  const kept = { graceMs: 30_000, registrationDays: 30, sessionDays: 90 }
-  housekeeping = createHousekeeping({ unitOfWork, runtime, reloadKeys: async () => undefined, ...kept })
+  const kept = {
+    graceMs: 30_000,
+    registrationDays: 30,
+    sessionDays: 90,
+    inboxDays: 30,
+    reloadHashKinds: async () => undefined,
+  }
+  housekeeping = createHousekeeping({ unitOfWork, runtime, ...kept })
 })
 afterAll(async () => {
   await housekeeping.stop()
@@ -62,4 +68,28 @@ test('nothing leaves before its time, everything after it', async () => {
   it.clock.advance(2 * DAY)
   await housekeeping.runOnce()
   expect(await state()).toEqual({ revocations: 0, registrations: 0, sealed: 0, tokens: 0, sessions: 0 })
+})
+
+test('sessions leave ninety days after their end, however they ended, and however many they are', async () => {
+  await it.signUp('eve@example.test')
+  const insert = `
+    INSERT INTO sessions (id, user_id, amr, auth_time, created_at, absolute_expires_at, ended_at, end_reason)
+    SELECT gen_random_uuid(), (SELECT id FROM users WHERE email = 'eve@example.test'), '{pwd}', $1, $1, $2, $3, $4
+    FROM generate_series(1, $5)`
+  const ago = (days: number) => new Date(it.clock.now().getTime() - days * DAY)
+  await it.sql(insert, [ago(181), ago(91), null, null, 2_500])
+  await it.sql(insert, [ago(120), ago(30), ago(90), 'logout', 1])
+  await it.sql(insert, [ago(120), ago(30), ago(89), 'logout', 1])
+  await it.sql(insert, [ago(100), ago(10), null, null, 1])
+  await it.sql(insert, [ago(100), ago(-10), ago(95), 'logout', 1])
+  await housekeeping.runOnce()
+  // The last one ended long ago, but its consumed tokens are told from garbage until it would have expired.
+  expect(await count('sessions')).toBe(3)
+})
+
+test('events that were handled long ago are forgotten', async () => {
+  await it.sql(`INSERT INTO inbox VALUES ('x', gen_random_uuid(), now() - interval '31 days')`)
+  await it.sql(`INSERT INTO inbox VALUES ('x', gen_random_uuid(), now() - interval '29 days')`)
+  await housekeeping.runOnce()
+  expect(await count('inbox')).toBe(1)
 })

@@ -2,15 +2,16 @@ import { type Clock, err, type NewId, ok, type Result } from '@ashlar/kernel'
 import { userRegistered, userUpdated, userVerified } from '../../contract.ts'
 import type { User, UserId } from '../../domain/account.ts'
 import { parseEmail } from '../../domain/email.ts'
-import { judgePassword, type PasswordRefused, type PasswordRules } from '../../domain/password.ts'
+import type { PasswordRefused } from '../../domain/password.ts'
+import { claimAddress } from '../claim-address.ts'
 import { personOf } from '../events.ts'
-import type { AuthTx, Lifetimes, OneTimeTokens, Passwords, Work } from '../ports.ts'
+import type { AuthTx, Lifetimes, OneTimeTokens, Passwords, RefusePassword, Work } from '../ports.ts'
 
 type Deps = {
   unitOfWork: Work
   passwords: Passwords
   tokens: OneTimeTokens
-  rules: PasswordRules
+  refusePassword: RefusePassword
   lifetimes: Pick<Lifetimes, 'resetMs'>
   clock: Clock
   newId: NewId
@@ -26,15 +27,15 @@ export type Administrator = { userId: UserId; created: boolean; setupToken?: str
  * only gets the role. A claimed but unproven address is taken from its claimants.
  */
 export const createAdministrator =
-  ({ unitOfWork, passwords, tokens, rules, lifetimes, clock, newId }: Deps) =>
+  ({ unitOfWork, passwords, tokens, refusePassword, lifetimes, clock, newId }: Deps) =>
   async (input: { email: string; password?: string }): Promise<Result<Administrator, Refusal>> => {
     const parsed = parseEmail(input.email)
     if (!parsed.ok) return parsed
     const email = parsed.value
     let passwordHash: string | undefined
     if (input.password !== undefined) {
-      const reasons = judgePassword(input.password, { email, firstName: null, lastName: null }, rules)
-      if (reasons.length > 0) return err({ code: 'password_refused', reasons })
+      const refused = await refusePassword(input.password, { email, firstName: null, lastName: null })
+      if (refused) return err(refused)
       const hashed = await passwords.hash(input.password)
       if (!hashed.ok) return hashed
       passwordHash = hashed.value
@@ -42,14 +43,13 @@ export const createAdministrator =
 
     return unitOfWork(async (tx) => {
       const now = clock.now()
-      const created = await tx.users.add({
+      const { user, isNew: created } = await claimAddress(tx, {
         id: newId() as UserId,
         email,
         firstName: null,
         lastName: null,
         createdAt: now,
       })
-      const user = (await tx.users.lock({ email })) as User
       if (!user.isActive) return err('account_deactivated')
       if (created) {
         await tx.outbox.append(

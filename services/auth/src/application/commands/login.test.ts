@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PASSWORD, startAuth, type TestAuth } from '../../../test/support.ts'
+import type { EmailAddress } from '../../domain/email.ts'
 
 let it: TestAuth
 beforeAll(async () => {
@@ -61,6 +62,7 @@ test('the claims are those of the contract', async () => {
       email: 'claims@example.test',
       amr: ['pwd'],
       rv: 1,
+      rr: 0,
     },
   })
   const header = JSON.parse(Buffer.from(accessToken.split('.')[0] ?? '', 'base64url').toString())
@@ -153,4 +155,41 @@ test('a store that is gone is answered 503, and found again', async () => {
   expect(down.headers.get('retry-after')).not.toBeNull()
   await restore()
   await it.signIn('outage@example.test')
+})
+
+test('five wrong passwords from one network, then none is looked at; the owner elsewhere gets in', async () => {
+  await it.signUp('attacked@example.test')
+  const from = (ip: string, password: string) =>
+    it.runtime.as(() =>
+      it.auth.login({ email: 'attacked@example.test' as EmailAddress, password, ip, userAgent: null }),
+    )
+  const hashes = async () => {
+    const metric = await it.runtime.metrics('auth').registry.getSingleMetric('hash_queue_wait_seconds')?.get()
+    return metric?.values.find((value) => 'metricName' in value && /_count$/.test(String(value.metricName)))?.value ?? 0
+  }
+  const before = await hashes()
+  const tries = await Promise.all(Array.from({ length: 40 }, () => from('192.0.2.9', 'a guess')))
+  expect(tries.filter((result) => !result.ok && result.error === 'credentials_invalid')).toHaveLength(5)
+  expect((await hashes()) - before).toBe(5)
+  expect(await from('192.0.2.200', PASSWORD)).toEqual({
+    ok: false,
+    error: { code: 'rate_limited', retryAfterSeconds: 900 },
+  })
+  expect((await from('198.51.100.1', PASSWORD)).ok).toBe(true)
+
+  // The same for an address that nobody has.
+  const nobody = await Promise.all(Array.from({ length: 6 }, () => attempt('nobody-at-all@example.test', 'a guess')))
+  expect(nobody.map(({ status }) => status).sort()).toEqual([401, 401, 401, 401, 401, 429])
+  const refused = nobody.find(({ status }) => status === 429)
+  expect(refused?.body.code).toBe('rate_limited')
+  expect(refused?.headers.get('retry-after')).toBe('900')
+})
+
+test('with limits switched off nobody is throttled', async () => {
+  const free = await startAuth({}, { database: it.database, limitsEnabled: false })
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, () => free.post('/auth/login', { email: 'free@example.test', password: 'x' })),
+  )
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]))
+  await free.close()
 })

@@ -4,6 +4,9 @@ import type { AuthTx, Claim, RenewedClaim } from '../../application/ports.ts'
 import type { UserId } from '../../domain/account.ts'
 import type { AuthTables } from './tables.ts'
 
+// Each kind is paid for by every failed sign-in.
+const MOST_KINDS = 12
+
 /** What proves a person: passwords, and the links that were mailed or printed. */
 export const createProofs = (
   db: Kysely<AuthTables>,
@@ -25,6 +28,17 @@ export const createProofs = (
         .values({ user_id: userId, ...changed })
         .onConflict((conflict) => conflict.column('user_id').doUpdateSet(changed))
         .execute()
+    },
+    rehash: async (userId, passwordHash) => {
+      await db.updateTable('credentials').set({ password_hash: passwordHash }).where('user_id', '=', userId).execute()
+    },
+    addKind: async (prefix, at) => {
+      // The row is written even where it is there: whoever sweeps kinds away then sees that it is wanted.
+      const { numAffectedRows } = await sql`
+        INSERT INTO password_hash_kinds (prefix, added_at) SELECT ${prefix}::text, ${at}::timestamptz
+        WHERE (SELECT count(*) FROM password_hash_kinds WHERE prefix <> ${prefix}) < ${MOST_KINDS}::int
+        ON CONFLICT (prefix) DO UPDATE SET added_at = excluded.added_at`.execute(db)
+      return numAffectedRows === 1n
     },
   },
 
@@ -77,6 +91,9 @@ export const createProofs = (
         .insertInto('reset_tokens')
         .values({ token_hash: hash, user_id: userId, created_at: createdAt, expires_at: expiresAt })
         .execute()
+    },
+    drop: async (userId) => {
+      await db.deleteFrom('reset_tokens').where('user_id', '=', userId).execute()
     },
     consume: async (userId, hash, now) => {
       const { rows } = await sql<{ used: boolean }>`

@@ -1,8 +1,10 @@
+import type { Statements } from '@ashlar/platform/postgres'
 import { type Kysely, sql } from 'kysely'
 import type { AuthTx } from '../../application/ports.ts'
 import type { Rights } from '../../domain/account.ts'
 import type { EmailAddress } from '../../domain/email.ts'
 import type { AuthTables } from './tables.ts'
+import { rightsOf } from './users.ts'
 
 type SessionRow = Pick<
   AuthTables['sessions'],
@@ -19,28 +21,28 @@ type TokenRow = Rights & {
   successor_expires_at: Date | null
 }
 
-export const createRefreshTokens = (db: Kysely<AuthTables>): AuthTx['refreshTokens'] => ({
+export const createRefreshTokens = (db: Kysely<AuthTables>, statements: Statements): AuthTx['refreshTokens'] => ({
   lock: async (hash) => {
     // The session's row is the lock of its whole lineage, and of its rights.
-    const sessions = await sql<SessionRow>`
+    const locking = sql<SessionRow>`
       SELECT id, user_id, amr, auth_time, rights_version, absolute_expires_at, ended_at FROM sessions
       WHERE id = (SELECT session_id FROM refresh_tokens WHERE token_hash = ${hash})
       FOR NO KEY UPDATE`.execute(db)
-    const session = sessions.rows[0]
-    if (!session) return undefined
-    // A statement of its own: only one that starts after the lock was given sees what its last holder wrote.
-    const tokens = await sql<TokenRow>`
+    // A statement of its own: only one that starts after the lock was given sees what its last holder wrote. Asked with
+    // the other, it costs no round trip; the server begins it when that one has ended.
+    const reading = sql<TokenRow>`
       SELECT t.predecessor_hash, t.expires_at, t.consumed_at, t.successor_sealed,
         n.consumed_at IS NOT NULL AS successor_used, n.expires_at AS successor_expires_at, u.email,
-        ARRAY(SELECT role FROM user_roles WHERE user_id = u.id ORDER BY role) AS roles,
-        ARRAY(SELECT DISTINCT p.permission FROM user_roles r JOIN role_permissions p ON p.role = r.role
-              WHERE r.user_id = u.id ORDER BY p.permission) AS permissions
+        ${rightsOf(sql.ref('u.id'))}
       FROM refresh_tokens t
-        JOIN users u ON u.id = ${session.user_id}
+        JOIN sessions s ON s.id = t.session_id
+        JOIN users u ON u.id = s.user_id
         LEFT JOIN refresh_tokens n ON n.token_hash = t.successor_hash
       WHERE t.token_hash = ${hash}`.execute(db)
+    const [sessions, tokens] = await Promise.all([locking, reading])
+    const session = sessions.rows[0]
     const token = tokens.rows[0]
-    if (!token) return undefined
+    if (!session || !token) return undefined
     return {
       hash,
       expiresAt: token.expires_at,
@@ -60,23 +62,26 @@ export const createRefreshTokens = (db: Kysely<AuthTables>): AuthTx['refreshToke
         rightsVersion: session.rights_version,
         roles: token.roles,
         permissions: token.permissions,
+        rolesVersion: token.rolesVersion,
       },
     }
   },
 
-  rotate: async ({ hash, predecessorHash, grant }, successor) => {
-    // Using a token ends the grace of the one before it: its sealed copy of this token is of no use any more.
-    const { numAffectedRows } = await sql`
-      WITH consumed AS (
-        UPDATE refresh_tokens
-        SET consumed_at = ${successor.createdAt}, successor_hash = ${successor.hash}, successor_sealed = ${successor.sealed}
-        WHERE token_hash = ${hash} AND consumed_at IS NULL RETURNING token_hash),
-      closed AS (
-        UPDATE refresh_tokens SET successor_sealed = NULL WHERE token_hash = ${predecessorHash})
-      INSERT INTO refresh_tokens (token_hash, session_id, predecessor_hash, created_at, expires_at)
-      SELECT ${successor.hash}, ${grant.sessionId}::uuid, token_hash, ${successor.createdAt}::timestamptz,
-        ${successor.expiresAt}::timestamptz
-      FROM consumed`.execute(db)
-    if (numAffectedRows !== 1n) throw new Error('a refresh token changed under the lock of its session')
-  },
+  rotate: async ({ hash, predecessorHash, grant }, { createdAt, hash: successor, sealed, expiresAt }) =>
+    statements.later(ROTATE, [createdAt, successor, sealed, hash, predecessorHash, grant.sessionId, expiresAt]),
 })
+
+/**
+ * Using a token ends the grace of the one before it: its sealed copy of this token is of no use any more. Had the token
+ * changed under the lock of its session, nothing would be added, and the division ends the transaction.
+ */
+const ROTATE = `
+  WITH consumed AS (
+    UPDATE refresh_tokens SET consumed_at = $1, successor_hash = $2, successor_sealed = $3
+    WHERE token_hash = $4 AND consumed_at IS NULL RETURNING token_hash),
+  closed AS (
+    UPDATE refresh_tokens SET successor_sealed = NULL WHERE token_hash = $5),
+  added AS (
+    INSERT INTO refresh_tokens (token_hash, session_id, predecessor_hash, created_at, expires_at)
+    SELECT $2, $6::uuid, token_hash, $1, $7::timestamptz FROM consumed RETURNING 1)
+  SELECT 1 / count(*) FROM added`

@@ -3,6 +3,7 @@ import { createUnitOfWork, openDatabase } from '@ashlar/platform/postgres'
 import { testDatabase, testRuntime } from '@ashlar/platform/testing'
 import { authStoreConformance } from '../../../test/auth-store.conformance.ts'
 import { authMigrations } from '../../index.ts'
+import { readAddressRequests } from './address-mail.ts'
 import { readRevocations } from './revocations.ts'
 import { announcing, createRepositories } from './store.ts'
 import type { AuthTables } from './tables.ts'
@@ -11,7 +12,11 @@ authStoreConformance(async () => {
   const store = await testDatabase('auth', authMigrations)
   const runtime = testRuntime()
   const database = openDatabase<AuthTables>({ url: store.url, applicationName: 'test', runtime, service: 'auth' })
-  const repositories = createRepositories({ newId: runtime.newId, tokenSeconds: 900 })
+  const repositories = createRepositories({
+    ...runtime,
+    tokenSeconds: 900,
+    currentContext: () => runtime.context.current(),
+  })
   const unitOfWork = announcing(
     createUnitOfWork({ database, runtime, service: 'auth', repositories }),
     createBroadcast(),
@@ -19,6 +24,7 @@ authStoreConformance(async () => {
   return {
     unitOfWork: (work) => runtime.as(() => unitOfWork(work)),
     revocationsSince: (sequence) => readRevocations(database.db, sequence),
+    waitingRequests: () => readAddressRequests(database.db, 10),
     outage: () => store.outage(),
     close: async () => {
       await database.close()

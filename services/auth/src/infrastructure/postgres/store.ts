@@ -1,27 +1,43 @@
 import type { NewId } from '@ashlar/kernel'
 import type { Broadcast } from '@ashlar/platform/broadcast'
-import type { UnitOfWork } from '@ashlar/platform/postgres'
+import type { ExecutionContext } from '@ashlar/platform/context'
+import type { Statements, UnitOfWork } from '@ashlar/platform/postgres'
+import type { Names } from '@ashlar/platform/runtime'
 import { REVOCATIONS_CHANNEL, type Revocation } from '@ashlar/platform/tokens'
 import type { Kysely } from 'kysely'
 import type { AuthTx, Work } from '../../application/ports.ts'
+import { createAddressMail } from './address-mail.ts'
 import { createProofs } from './proofs.ts'
 import { createRefreshTokens } from './refresh-tokens.ts'
 import { createRevocationLog, type RevocationLog } from './revocations.ts'
+import { createRoles } from './roles.ts'
 import { createSessions } from './sessions.ts'
+import { createSigningKeyRows } from './signing-keys.ts'
 import type { AuthTables } from './tables.ts'
 import { createUsers } from './users.ts'
 
 type AuthRepositories = Omit<AuthTx, 'outbox'> & { revocations: RevocationLog }
 
+type RepositoryOptions = {
+  newId: NewId
+  names: Names
+  tokenSeconds: number
+  /** In which what was asked is worked on later. */
+  currentContext: () => ExecutionContext
+}
+
 export const createRepositories =
-  ({ newId, tokenSeconds }: { newId: NewId; tokenSeconds: number }) =>
-  (db: Kysely<AuthTables>): AuthRepositories => {
+  ({ newId, names, tokenSeconds, currentContext }: RepositoryOptions) =>
+  (db: Kysely<AuthTables>, statements: Statements): AuthRepositories => {
     const revocations = createRevocationLog(db, tokenSeconds)
     return {
-      users: createUsers(db),
+      users: createUsers(db, statements),
+      roles: createRoles(db, revocations),
       ...createProofs(db, newId),
-      sessions: createSessions(db, revocations),
-      refreshTokens: createRefreshTokens(db),
+      ...createAddressMail(db, statements, { newId, currentContext }),
+      sessions: createSessions(db, statements, revocations),
+      refreshTokens: createRefreshTokens(db, statements),
+      signingKeys: createSigningKeyRows(db, names),
       revocations,
     }
   }

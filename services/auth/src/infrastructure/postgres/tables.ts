@@ -1,6 +1,9 @@
+import type { ExecutionContext } from '@ashlar/platform/context'
 import type { ColumnType } from 'kysely'
+import type { AddressRequest } from '../../application/ports.ts'
 import type { SessionId, User, UserId } from '../../domain/account.ts'
 import type { EmailAddress } from '../../domain/email.ts'
+import type { Role } from '../../domain/rights.ts'
 
 /** The tables of migrations/, as the driver reads and takes them: int8 is a bigint, bytea a Buffer. */
 export type AuthTables = {
@@ -17,6 +20,15 @@ export type AuthTables = {
     expires_at: Date
   }
   reset_tokens: { token_hash: Buffer; user_id: UserId; created_at: Date; expires_at: Date }
+  address_requests: {
+    id: string
+    kind: AddressRequest['kind']
+    email: EmailAddress
+    context: ColumnType<ExecutionContext, string, never>
+    requested_at: Date
+  }
+  mailed_links: { id: string; address_hash: string; kind: string; mailed_at: Date }
+  password_hash_kinds: { prefix: string; added_at: Date }
   user_roles: { user_id: UserId; role: string }
   role_permissions: { role: string; permission: string }
   sessions: {
@@ -44,8 +56,9 @@ export type AuthTables = {
   }
   revocations: {
     sequence: bigint
-    session_id: string
-    kind: 'revoked' | 'stale'
+    session_id: string | null
+    role: string | null
+    kind: 'revoked' | 'stale' | 'role'
     rights_version: number
     expires_at: Date
   }
@@ -84,4 +97,15 @@ export const toUser = (row: UserRow): User => ({
   createdAt: row.created_at,
   updatedAt: row.updated_at,
   version: row.version,
+})
+
+/** A role with what it permits. */
+export type RoleRow = { name: string; built_in: boolean; created_at: Date; updated_at: Date; permissions: string[] }
+
+export const toRole = ({ name, permissions, built_in, created_at, updated_at }: RoleRow): Role => ({
+  name,
+  permissions,
+  builtIn: built_in,
+  createdAt: created_at,
+  updatedAt: updated_at,
 })
