@@ -9,6 +9,7 @@ export const paymentsErrors = defineErrors({
   source_required: { status: 422, title: 'A payment source is required' },
   source_unknown: { status: 422, title: 'The provider does not know this payment source' },
   provider_not_configured: { status: 503, title: 'No payment provider is configured' },
+  signature_invalid: { status: 401, title: 'The signature of this webhook is not valid' },
 })
 
 const method = z.enum(['credit_card', 'debit_card', 'paypal', 'bank_transfer'])
@@ -43,6 +44,8 @@ const metadata = z
   .describe(`At most ${METADATA_MAX_KEYS} keys and ${METADATA_MAX_BYTES} bytes as JSON`)
 
 const source = text(255).min(1).describe("The provider's payment token")
+
+const reason = text(500).refine((given) => given.trim() !== '', 'must say something')
 
 const createPaymentBody = z
   .strictObject({
@@ -158,6 +161,7 @@ export const paymentsRoutes = {
     errors: [
       'not_found',
       'forbidden',
+      'precondition_failed',
       'payment_transition_illegal',
       'source_required',
       'source_unknown',
@@ -176,6 +180,7 @@ export const paymentsRoutes = {
     errors: [
       'not_found',
       'validation_failed',
+      'precondition_failed',
       'payment_transition_illegal',
       'refund_exceeds_payment',
       'provider_not_configured',
@@ -190,6 +195,46 @@ export const paymentsRoutes = {
     query: pageQuery(),
     responses: { 200: pageOf(refund) },
     errors: ['not_found'],
+  }),
+  setStatus: defineRoute({
+    method: 'PUT',
+    path: '/payments/:id/status',
+    summary: 'Cancel, complete or fail a payment by hand',
+    description:
+      'pending → canceled; pending → completed for bank_transfer, with a reason; processing → failed once the provider has said that it holds no charge. Nothing else.',
+    access: { permission: 'payments:write:any' },
+    params,
+    body: z.strictObject({ status, reason: reason.optional() }),
+    responses: { 200: payment },
+    errors: [
+      'not_found',
+      'validation_failed',
+      'precondition_failed',
+      'payment_transition_illegal',
+      'provider_not_configured',
+      'dependency_unavailable',
+    ],
+  }),
+  cancelPayment: defineRoute({
+    method: 'DELETE',
+    path: '/payments/:id',
+    summary: 'Cancel a pending payment; it stays, canceled',
+    access: 'user',
+    params,
+    responses: { 204: null },
+    errors: ['not_found', 'forbidden', 'precondition_failed', 'payment_transition_illegal'],
+  }),
+  receiveWebhook: defineRoute({
+    method: 'POST',
+    path: '/payments/webhooks/:provider',
+    summary: 'What a payment provider tells by itself',
+    description:
+      'Signed by `Ashlar-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">` over the bytes as they were sent. A repeat is answered as the first one was.',
+    access: 'public',
+    params: z.object({ provider: z.string().max(40) }),
+    rawBody: true,
+    responses: { 204: null },
+    errors: ['not_found', 'signature_invalid'],
   }),
 } as const
 
@@ -210,7 +255,7 @@ export const paymentCreated = defineEvent(
 export const paymentProcessed = defineEvent(
   'payment.processed.v1',
   z.object({ ...moneyMoved, status: z.literal('completed') }),
-  about('A payment was charged'),
+  about('A payment was charged, or its bank transfer was confirmed by hand'),
 )
 export const paymentFailed = defineEvent(
   'payment.failed.v1',
@@ -222,4 +267,15 @@ export const paymentRefunded = defineEvent(
   z.object({ ...moneyMoved, refundId: uuid, status: z.enum(['partially_refunded', 'refunded']) }),
   about('A refund succeeded; the amount is that of the refund'),
 )
-export const paymentsEvents = [paymentCreated, paymentProcessed, paymentFailed, paymentRefunded] as const
+export const paymentCanceled = defineEvent(
+  'payment.canceled.v1',
+  z.object({ ...moneyMoved, status: z.literal('canceled') }),
+  about('A pending payment was canceled; nothing was charged'),
+)
+export const paymentsEvents = [
+  paymentCreated,
+  paymentProcessed,
+  paymentFailed,
+  paymentRefunded,
+  paymentCanceled,
+] as const

@@ -42,6 +42,25 @@ export const paymentsSettings = defineSettings('payments', {
     schema: milliseconds(10, 60_000, 1_000),
     description: 'How often due looks are searched for, in milliseconds.',
   },
+  sandboxWebhookSecret: {
+    variable: 'ASHLAR_SANDBOX_WEBHOOK_SECRET',
+    schema: z.string().min(16).max(512).optional(),
+    description: 'The secret that signs the webhooks of the sandbox provider; 16 characters at least.',
+    secret: true,
+    defaultText: 'derived from the master key',
+    production: (secret) =>
+      secret !== undefined && (secret.length < 32 || new Set(secret).size < 10) ? 'it is weak' : undefined,
+  },
+  webhookToleranceSeconds: {
+    variable: 'ASHLAR_PAYMENTS_WEBHOOK_TOLERANCE_SECONDS',
+    schema: z.coerce.number().int().min(1).max(3_600).default(300),
+    description: 'How far the time of a webhook may be from ours, either way, in seconds.',
+  },
+  providerEventDays: {
+    variable: 'ASHLAR_PAYMENTS_PROVIDER_EVENT_DAYS',
+    schema: z.coerce.number().int().min(1).max(365).default(30),
+    description: 'How long it is remembered which webhooks had an effect, in days.',
+  },
 })
 
 export type PaymentsSettings = SettingsOf<typeof paymentsSettings>

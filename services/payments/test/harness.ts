@@ -1,11 +1,15 @@
 import { type TestDatabase, type TestRuntime, testDatabase, testRuntime } from '@ashlar/platform/testing'
+import { cancelPayment } from '../src/application/commands/cancel-payment.ts'
 import { createPayment } from '../src/application/commands/create-payment.ts'
 import { processPayment } from '../src/application/commands/process-payment.ts'
+import { receiveEvent } from '../src/application/commands/receive-event.ts'
 import { reconcileAttempts } from '../src/application/commands/reconcile-attempts.ts'
 import { refundPayment } from '../src/application/commands/refund-payment.ts'
+import { setStatus } from '../src/application/commands/set-status.ts'
 import type { ProviderDeps } from '../src/application/deps.ts'
 import type { PaymentStore } from '../src/application/ports.ts'
 import type { PaymentProvider } from '../src/application/provider.ts'
+import { type VerifyLedger, verifyLedger } from '../src/application/queries/verify-ledger.ts'
 import type { Patience } from '../src/domain/attempt.ts'
 import type { Payment } from '../src/domain/payment.ts'
 import { paymentsMigrations, sandboxMigrations } from '../src/index.ts'
@@ -24,6 +28,10 @@ export type Process = {
   createPayment: ReturnType<typeof createPayment>
   processPayment: ReturnType<typeof processPayment>
   refundPayment: ReturnType<typeof refundPayment>
+  setStatus: ReturnType<typeof setStatus>
+  cancelPayment: ReturnType<typeof cancelPayment>
+  receiveEvent: ReturnType<typeof receiveEvent>
+  verifyLedger: VerifyLedger
   reconcile: ReturnType<typeof reconcileAttempts>
   /** What `start` does before the loop runs: takes over the leases of processes that are gone. */
   adopt: () => Promise<number>
@@ -90,6 +98,10 @@ const startProcess = (databaseUrl: string, sandboxUrl: string, options: StartOpt
     createPayment: inContext(createPayment({ ...deps, unitOfWork: store.unitOfWork })),
     processPayment: inContext(processPayment(deps)),
     refundPayment: inContext(refundPayment(deps)),
+    setStatus: inContext(setStatus(deps)),
+    cancelPayment: inContext(cancelPayment(deps)),
+    receiveEvent: inContext(receiveEvent(deps)),
+    verifyLedger: (onProgress) => runtime.as(() => verifyLedger(deps)(onProgress)),
     reconcile: () =>
       runtime.as(
         reconcileAttempts({

@@ -2,6 +2,7 @@ import { newTraceparent } from '@ashlar/platform/context'
 import type { NewEvent } from '@ashlar/platform/events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NewLease, PaymentStore } from '../src/application/ports.ts'
+import { postingsOf } from '../src/domain/ledger.ts'
 import { change, newPayment, type Payment } from '../src/domain/payment.ts'
 import { type Refund, reserveRefund, settleRefund } from '../src/domain/refund.ts'
 
@@ -231,6 +232,64 @@ export const paymentStoreConformance = (name: string, open: () => Promise<StoreU
       )
       expect(await store.find(payment.transactionId)).toEqual(end.payment)
       expect(await store.findRefund(payment.transactionId, refund.id)).toEqual(end.refund)
+    })
+
+    test('a movement is posted with what it tells of or not at all, and once', async () => {
+      const payment = await completed()
+      const { transactionId, money } = payment
+      const movement = { id: under.newId(), transactionId, kind: 'charge', money, at: t0 } as const
+      const post = (fails = false) =>
+        under.run(() =>
+          store.unitOfWork(async (tx) => {
+            await tx.ledger.post(movement)
+            if (fails) throw new Error('no')
+          }),
+        )
+      const postings = async () => {
+        const all = await store.booked({ after: undefined, upTo: undefined })
+        return all.find((each) => each.transactionId === transactionId)?.postings
+      }
+      await expect(post(true)).rejects.toThrow('no')
+      expect(await postings()).toEqual([])
+      await post()
+      await expect(post()).rejects.toThrow()
+      const expected = postingsOf(movement).map((posting) => ({ ...posting, intact: true }))
+      expect(await postings()).toEqual(expect.arrayContaining(expected))
+      expect(await postings()).toHaveLength(2)
+    })
+
+    test('payments are read with their movements page by page, in the order of their ids, each once', async () => {
+      for (let index = 0; index < 3; index++) await insert(make())
+      const all = (await store.booked({ after: undefined, upTo: undefined })).map(({ transactionId }) => transactionId)
+      expect(all).toEqual([...all].sort())
+      const seen: string[] = []
+      let after: string | undefined
+      do {
+        const upTo = await store.pageEnd(after, 2)
+        const page = await store.booked({ after, upTo })
+        if (upTo !== undefined) expect(page).toHaveLength(2)
+        seen.push(...page.map(({ transactionId }) => transactionId))
+        after = upTo
+      } while (after !== undefined)
+      expect(seen).toEqual(all)
+    })
+
+    test('an event of a provider is heard once, and not when its effect was not stored', async () => {
+      const id = under.newId()
+      const hear = (fails = false) =>
+        under.run(() =>
+          store.unitOfWork(async (tx) => {
+            const first = await tx.providerEvents.first('sandbox', id)
+            if (fails) throw new Error('no')
+            return first
+          }),
+        )
+      await expect(hear(true)).rejects.toThrow('no')
+      expect(await store.heard('sandbox', id)).toBe(false)
+      const answers = await Promise.all(Array.from({ length: 8 }, () => hear()))
+      expect(answers.filter(Boolean)).toHaveLength(1)
+      expect(await store.heard('sandbox', id)).toBe(true)
+      expect(await store.heard('stripe', id)).toBe(false)
     })
 
     test('keeps a source until it is dropped, the latest one', async () => {

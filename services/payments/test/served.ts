@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { systemClock } from '@ashlar/kernel'
 import { type Bus, createPostgresBus } from '@ashlar/platform/bus'
 import type { Authenticator } from '@ashlar/platform/http'
-import { testBusDatabase, testDatabase, testRuntime } from '@ashlar/platform/testing'
+import { type TestDatabase, testBusDatabase, testDatabase, testRuntime } from '@ashlar/platform/testing'
 import {
   createPayments,
   createSandboxProvider,
+  type Payments,
   paymentsMigrations,
   paymentsSettings,
   type SandboxProvider,
@@ -13,13 +16,23 @@ import {
 } from '../src/index.ts'
 
 export type Reply = { status: number; headers: Headers; text: string; body: Record<string, unknown> }
-export type Ask = { as?: string; key?: string | null; json?: unknown; raw?: string }
+export type Ask = {
+  as?: string
+  key?: string | null
+  json?: unknown
+  raw?: string
+  headers?: Record<string, string>
+}
+
+export const WEBHOOK_SECRET = 'whsec_of_the_served_tests'
 
 /** The service with everything real around it but the sign-in, listening on a port. */
 export type Served = {
   url: string
   bus: Bus
   sandbox: SandboxProvider
+  payments: Payments
+  database: TestDatabase
   anna: string
   /** A request of Anna's, or `as` somebody else's; a POST brings a fresh key unless told otherwise. */
   ask: (method: string, path: string, options?: Ask) => Promise<Reply>
@@ -27,7 +40,11 @@ export type Served = {
 }
 
 const anna = '00000000-0000-7000-8000-0000000000aa'
-const permissionsOf: Readonly<Record<string, string[]>> = { admin: ['payments:refund', 'payments:read:any'] }
+const permissionsOf: Readonly<Record<string, string[]>> = {
+  admin: ['payments:refund', 'payments:read:any'],
+  operator: ['payments:write:any'],
+  canceler: ['payments:cancel:any'],
+}
 
 /** The token is the person's name; the administrator's is `admin`. */
 const authenticator: Authenticator = {
@@ -51,7 +68,14 @@ const authenticator: Authenticator = {
   },
 }
 
-export const serve = async (): Promise<Served> => {
+type ServeOptions = {
+  /** How long a call to the provider may take (3,000). */
+  callLimitMs?: number
+  /** Whether the sandbox sends webhooks by itself (true). */
+  sends?: boolean
+}
+
+export const serve = async ({ callLimitMs = 3_000, sends = true }: ServeOptions = {}): Promise<Served> => {
   const databases = await Promise.all([
     testDatabase('payments', paymentsMigrations),
     testDatabase('sandbox', sandboxMigrations),
@@ -60,7 +84,15 @@ export const serve = async (): Promise<Served> => {
   const [paymentsDatabase, sandboxDatabase, busDatabase] = databases
   const runtime = testRuntime({ clock: systemClock })
   const bus = createPostgresBus({ url: busDatabase.urlAs('payments'), runtime })
-  const sandbox = createSandboxProvider({ runtime, databaseUrl: sandboxDatabase.url })
+  const chosen = await freePort()
+  const url = `http://127.0.0.1:${chosen}`
+  const sandbox = createSandboxProvider({
+    runtime,
+    databaseUrl: sandboxDatabase.url,
+    ...(sends && {
+      webhooks: { url: `${url}/payments/webhooks/sandbox`, secret: WEBHOOK_SECRET, pollMs: 50 },
+    }),
+  })
   const defaults = Object.entries(paymentsSettings.settings).map(([name, { schema }]) => [
     name,
     schema.parse(undefined),
@@ -69,7 +101,7 @@ export const serve = async (): Promise<Served> => {
     runtime,
     settings: {
       ...Object.fromEntries(defaults),
-      providerTimeoutMs: 3_000,
+      providerTimeoutMs: callLimitMs,
       reconcileFirstLookMs: 100,
       reconcileMaxLookMs: 200,
       reconcilePollMs: 50,
@@ -78,19 +110,20 @@ export const serve = async (): Promise<Served> => {
     bus,
     authenticator,
     provider: sandbox,
+    webhookSecrets: { sandbox: WEBHOOK_SECRET },
   })
   await payments.start()
-  const port = await payments.http.listen('127.0.0.1', 0)
-  const url = `http://127.0.0.1:${port}`
-  const ask: Served['ask'] = async (method, path, { as = 'anna', key, json, raw } = {}) => {
+  await payments.http.listen('127.0.0.1', chosen)
+  const ask: Served['ask'] = async (method, path, { as = 'anna', key, json, raw, headers } = {}) => {
     const text = raw ?? (json === undefined ? undefined : JSON.stringify(json))
-    const chosen = key === undefined && method === 'POST' ? randomUUID() : key
+    const idempotencyKey = key === undefined && method === 'POST' ? randomUUID() : key
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${as}`,
         ...(text === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(chosen ? { 'idempotency-key': chosen } : {}),
+        ...(idempotencyKey ? { 'idempotency-key': idempotencyKey } : {}),
+        ...headers,
       },
       body: text,
     })
@@ -101,6 +134,8 @@ export const serve = async (): Promise<Served> => {
     url,
     bus,
     sandbox,
+    payments,
+    database: paymentsDatabase,
     anna,
     ask,
     close: async () => {
@@ -111,4 +146,13 @@ export const serve = async (): Promise<Served> => {
       for (const database of databases) await database.close()
     },
   }
+}
+
+/** One that the system gave away a moment ago: the sandbox must be told where its webhooks go before anybody listens. */
+const freePort = async (): Promise<number> => {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }

@@ -1,6 +1,6 @@
 import { formatAmount } from '@ashlar/kernel'
 import type { NewEvent } from '@ashlar/platform/events'
-import { paymentCreated, paymentFailed, paymentProcessed, paymentRefunded } from '../contract.ts'
+import { paymentCanceled, paymentCreated, paymentFailed, paymentProcessed, paymentRefunded } from '../contract.ts'
 import { amountOf, type Payment } from '../domain/payment.ts'
 import type { Refund } from '../domain/refund.ts'
 
@@ -19,15 +19,20 @@ export const createdEvent = (payment: Payment): NewEvent =>
     },
   })
 
-/** What a charge that ended tells: `payment.processed` when completed, `payment.failed` alone otherwise. */
+const dataOf = (payment: Payment) => ({
+  transactionId: payment.transactionId,
+  userId: payment.userId,
+  amount: amountOf(payment),
+  currency: payment.money.currency,
+  timestamp: payment.updatedAt.toISOString(),
+})
+
+export const canceledEvent = (payment: Payment): NewEvent =>
+  paymentCanceled.of({ ...about(payment), data: { ...dataOf(payment), status: 'canceled' } })
+
+/** What a payment that ended tells: `payment.processed` when completed, `payment.failed` alone otherwise. */
 export const settledEvent = (payment: Payment): NewEvent => {
-  const data = {
-    transactionId: payment.transactionId,
-    userId: payment.userId,
-    amount: amountOf(payment),
-    currency: payment.money.currency,
-    timestamp: payment.updatedAt.toISOString(),
-  }
+  const data = dataOf(payment)
   if (payment.failure)
     return paymentFailed.of({
       ...about(payment),

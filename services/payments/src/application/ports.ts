@@ -1,6 +1,8 @@
 import type { Outbox } from '@ashlar/platform/outbox'
 import type { PlatformTx } from '@ashlar/platform/postgres'
 import type { Attempt } from '../domain/attempt.ts'
+import type { Movement } from '../domain/ledger.ts'
+import type { Booked, IdRange } from '../domain/ledger-check.ts'
 import type { Payment, PaymentMethod, PaymentStatus } from '../domain/payment.ts'
 import type { Refund } from '../domain/refund.ts'
 import type { AttemptKind } from './provider.ts'
@@ -33,6 +35,14 @@ export type PaymentTx = {
   leases: {
     open(lease: NewLease): Promise<void>
     close(attemptId: string): Promise<void>
+  }
+  ledger: {
+    /** Writes the postings of money that moved. Throws when they are there already, or do not balance. */
+    post(movement: Movement): Promise<void>
+  }
+  providerEvents: {
+    /** True the first time; false when the event was heard before. Waits for a unit of work that hears it now. */
+    first(provider: string, eventId: string): Promise<boolean>
   }
   outbox: Pick<Outbox, 'append'>
   idempotency: PlatformTx['idempotency']
@@ -83,6 +93,14 @@ export type PaymentStore = {
   source(transactionId: string): Promise<string | undefined>
   list(filter: PaymentFilter, page: Page): Promise<Payment[]>
   refundsOf(transactionId: string, page: Page): Promise<Refund[]>
+  /** Whether an event of a provider was heard, and had its effect. */
+  heard(provider: string, eventId: string): Promise<boolean>
+  /** Posts up to `limit` movements that an earlier release settled without a ledger; answers how many. */
+  postUnposted(limit: number): Promise<number>
+  /** The id of the last of the next `limit` payments in the order of their ids; undefined where there are fewer. */
+  pageEnd(after: string | undefined, limit: number): Promise<string | undefined>
+  /** Payments with their movements and postings, in the order of their ids, as of one instant. */
+  booked(range: IdRange): Promise<Booked[]>
   /** Takes attempts that nobody holds and whose next look is due. Two callers never get the same one. */
   claimDue(owner: string, leaseMs: number, limit: number): Promise<Lease[]>
   /** Gives a lease back until the next look. Without effect on one that another owner took or that is closed. */

@@ -11,3 +11,6 @@ export const maySee = (payment: Payment, requester: Requester): boolean =>
 
 export const mayProcess = (payment: Payment, requester: Requester): boolean =>
   payment.userId === requester.userId || holds(requester, 'payments:process:any')
+
+export const mayCancel = (payment: Payment, requester: Requester): boolean =>
+  payment.userId === requester.userId || holds(requester, 'payments:cancel:any')

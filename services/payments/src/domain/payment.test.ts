@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { canMove, change, newPayment, PAYMENT_STATUSES } from './payment.ts'
+import { canMove, change, newPayment, PAYMENT_STATUSES, type PaymentMethod } from './payment.ts'
 
 const now = new Date('2026-01-01T00:00:00Z')
 const pending = newPayment(
@@ -14,11 +14,13 @@ const pending = newPayment(
   now,
 )
 
-test('the states move as specified and in no other way', () => {
-  const moves = PAYMENT_STATUSES.flatMap((from) =>
-    PAYMENT_STATUSES.filter((to) => canMove(from, to)).map((to) => `${from} → ${to}`),
+const movesOf = (method: PaymentMethod): string[] =>
+  PAYMENT_STATUSES.flatMap((from) =>
+    PAYMENT_STATUSES.filter((to) => canMove(from, to, method)).map((to) => `${from} → ${to}`),
   )
-  expect(moves).toEqual([
+
+test.each(['credit_card', 'debit_card', 'paypal'] as const)('the states of a %s payment', (method) => {
+  expect(movesOf(method)).toEqual([
     'pending → processing',
     'pending → canceled',
     'processing → completed',
@@ -28,6 +30,11 @@ test('the states move as specified and in no other way', () => {
     'partially_refunded → partially_refunded',
     'partially_refunded → refunded',
   ])
+})
+
+test('a bank transfer alone may complete without a charge', () => {
+  const more = movesOf('bank_transfer').filter((move) => !movesOf('credit_card').includes(move))
+  expect(more).toEqual(['pending → completed'])
 })
 
 test('each change raises the version by one and leaves the old version as it was', () => {

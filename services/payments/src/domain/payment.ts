@@ -37,7 +37,7 @@ export type Payment = {
 }
 
 const NEXT: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
-  pending: ['processing', 'canceled'],
+  pending: ['processing', 'canceled', 'completed'],
   processing: ['completed', 'failed'],
   completed: ['partially_refunded', 'refunded'],
   partially_refunded: ['partially_refunded', 'refunded'],
@@ -46,7 +46,9 @@ const NEXT: Readonly<Record<PaymentStatus, readonly PaymentStatus[]>> = {
   canceled: [],
 }
 
-export const canMove = (from: PaymentStatus, to: PaymentStatus): boolean => NEXT[from].includes(to)
+/** Money that no provider moved is only ever that of a bank transfer: everything else is charged before it completes. */
+export const canMove = (from: PaymentStatus, to: PaymentStatus, method: PaymentMethod): boolean =>
+  NEXT[from].includes(to) && (from !== 'pending' || to !== 'completed' || method === 'bank_transfer')
 
 export type Changes = Partial<Pick<Payment, 'status' | 'refundedMinor' | 'refundPendingMinor' | 'failure' | 'attempts'>>
 
@@ -55,7 +57,7 @@ export type Changes = Partial<Pick<Payment, 'status' | 'refundedMinor' | 'refund
  * before they change, so that is a defect and must roll back.
  */
 export const change = (payment: Payment, changes: Changes, now: Date): Payment => {
-  if (changes.status && changes.status !== payment.status && !canMove(payment.status, changes.status))
+  if (changes.status && changes.status !== payment.status && !canMove(payment.status, changes.status, payment.method))
     throw new Error(`payment ${payment.transactionId} cannot go from ${payment.status} to ${changes.status}`)
   return { ...payment, ...changes, version: payment.version + 1, updatedAt: now }
 }

@@ -4,12 +4,14 @@ import { type Attempt, chooseSource, decideProcess } from '../../domain/attempt.
 import { change, type Payment } from '../../domain/payment.ts'
 import { LEASE_MARGIN_MS, type ProviderDeps } from '../deps.ts'
 import type { PaymentTx } from '../ports.ts'
+import type { Precondition } from '../precondition.ts'
 import { withinLimit } from '../provider.ts'
 import { settleCharge } from './settle-charge.ts'
 
 type Code =
   | 'not_found'
   | 'forbidden'
+  | 'precondition_failed'
   | 'payment_transition_illegal'
   | 'source_required'
   | 'source_unknown'
@@ -20,6 +22,7 @@ export type ProcessPayment = (input: {
   transactionId: string
   source?: string
   key: string
+  unchanged?: Precondition
 }) => Promise<Result<Payment, Code>>
 
 /**
@@ -29,7 +32,7 @@ export type ProcessPayment = (input: {
  */
 export const processPayment =
   (deps: ProviderDeps): ProcessPayment =>
-  async ({ requester, transactionId, source: given, key }) => {
+  async ({ requester, transactionId, source: given, key, unchanged }) => {
     const { store, provider, faults, patience } = deps
     const requestKey = deps.requestKey(requester.userId, key)
 
@@ -38,7 +41,10 @@ export const processPayment =
       if (!payment) return err('not_found')
       if (!mayProcess(payment, requester)) return err(maySee(payment, requester) ? 'forbidden' : 'not_found')
 
-      const decision = decideProcess(payment, await tx.attempts.ofPayment(transactionId), requestKey)
+      const attempt = await tx.attempts.ofPayment(transactionId)
+      // The request that started the charge has itself made the change that its own repeat would stumble over.
+      if (attempt?.requestKey !== requestKey && unchanged?.(payment) === false) return err('precondition_failed')
+      const decision = decideProcess(payment, attempt, requestKey)
       switch (decision) {
         case 'running':
         case 'settled':

@@ -3,12 +3,14 @@ import type { Payment } from '../../domain/payment.ts'
 import { decideRefund, type Refund, reserveRefund } from '../../domain/refund.ts'
 import { LEASE_MARGIN_MS, type ProviderDeps } from '../deps.ts'
 import type { PaymentTx } from '../ports.ts'
+import type { Precondition } from '../precondition.ts'
 import { withinLimit } from '../provider.ts'
 import { settleRefund } from './settle-refund.ts'
 
 type Code =
   | 'not_found'
   | 'amount_malformed'
+  | 'precondition_failed'
   | 'payment_transition_illegal'
   | 'refund_exceeds_payment'
   | 'provider_not_configured'
@@ -20,6 +22,7 @@ export type RefundPayment = (input: {
   amount?: string
   reason: string | null
   key: string
+  unchanged?: Precondition
 }) => Promise<Result<Refund, Code>>
 
 /**
@@ -29,7 +32,7 @@ export type RefundPayment = (input: {
  */
 export const refundPayment =
   (deps: ProviderDeps): RefundPayment =>
-  async ({ requesterId, transactionId, amount, reason, key }) => {
+  async ({ requesterId, transactionId, amount, reason, key, unchanged }) => {
     const { store, provider, faults, patience } = deps
     const requestKey = deps.requestKey(requesterId, key)
 
@@ -39,6 +42,7 @@ export const refundPayment =
       // A request that died after it had reserved its share comes back with its key: it goes on with that refund.
       const before = await tx.refunds.byRequest(transactionId, requestKey)
       if (before) return ok({ refund: before })
+      if (unchanged?.(payment) === false) return err('precondition_failed')
 
       const asked = amount === undefined ? undefined : parseMoney(amount, payment.money.currency)
       if (asked && !asked.ok) return err('amount_malformed')

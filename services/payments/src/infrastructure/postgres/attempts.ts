@@ -37,7 +37,13 @@ export const attemptsRepository = (db: Kysely<PaymentsDatabase>): PaymentTx['att
   },
   ofPayment: (transactionId) => findAttempt(db, transactionId),
   settle: async ({ id, outcome, reference, settledAt }) => {
-    await db.updateTable('attempts').set({ outcome, reference, settled_at: settledAt }).where('id', '=', id).execute()
+    // Whoever settles a success posts it in the same unit of work.
+    const posted = outcome === 'succeeded'
+    await db
+      .updateTable('attempts')
+      .set({ outcome, reference, settled_at: settledAt, posted })
+      .where('id', '=', id)
+      .execute()
   },
 })
 

@@ -66,6 +66,8 @@ export const refundsRepository = (db: Kysely<PaymentsDatabase>): PaymentTx['refu
         failure_code: failure?.code ?? null,
         failure_message: failure?.message ?? null,
         updated_at: updatedAt,
+        // Whoever settles a success posts it in the same unit of work.
+        posted: status === 'succeeded',
       })
       .where('id', '=', id)
       .execute()

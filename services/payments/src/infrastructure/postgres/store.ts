@@ -3,8 +3,11 @@ import type { Runtime } from '@ashlar/platform/runtime'
 import type { PaymentStore } from '../../application/ports.ts'
 import { countPayments } from '../count-payments.ts'
 import { attemptsRepository, findAttempt, openSource, sourcesRepository } from './attempts.ts'
+import { bookedIn, pageEnd } from './booked.ts'
 import { claimDue, forfeit, holders, leasesRepository, postpone } from './leases.ts'
+import { ledgerRepository, postUnposted } from './ledger.ts'
 import { findPayment, listPayments, paymentsRepository } from './payments.ts'
+import { providerEventsRepository, wasHeard } from './provider-events.ts'
 import { findRefund, refundsOf, refundsRepository } from './refunds.ts'
 import type { PaymentsDatabase } from './tables.ts'
 
@@ -24,12 +27,14 @@ export const createPostgresPaymentStore = ({ runtime, databaseUrl, max, onAppend
     database,
     runtime,
     service: 'payments',
-    repositories: (tx) => ({
-      payments: paymentsRepository(tx),
+    repositories: (tx, statements) => ({
+      payments: paymentsRepository(tx, statements),
       attempts: attemptsRepository(tx),
       refunds: refundsRepository(tx),
       sources: sourcesRepository(tx, runtime.keys),
       leases: leasesRepository(tx),
+      ledger: ledgerRepository(statements, runtime.keys),
+      providerEvents: providerEventsRepository(tx),
     }),
     onAppended,
   })
@@ -43,6 +48,10 @@ export const createPostgresPaymentStore = ({ runtime, databaseUrl, max, onAppend
     source: (transactionId) => openSource(db, runtime.keys, transactionId),
     list: (filter, page) => listPayments(db, filter, page),
     refundsOf: (transactionId, page) => refundsOf(db, transactionId, page),
+    heard: (provider, eventId) => wasHeard(db, provider, eventId),
+    postUnposted: (limit) => plain((tx) => postUnposted(tx.db, runtime.keys, limit)),
+    pageEnd: (after, limit) => pageEnd(db, after, limit),
+    booked: (range) => bookedIn(database, runtime.keys, range),
     // Single statements on a technical table: no audit context to send, so no transaction around them.
     claimDue: (owner, leaseMs, limit) => claimDue(db, owner, leaseMs, limit),
     postpone: (attemptId, owner, delayMs) => postpone(db, attemptId, owner, delayMs),

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { Attempt } from '../../domain/attempt.ts'
+import type { Account, Movement } from '../../domain/ledger.ts'
 import type { PaymentMethod, PaymentStatus } from '../../domain/payment.ts'
 import type { RefundStatus } from '../../domain/refund.ts'
 
@@ -32,6 +33,7 @@ export type PaymentsDatabase = {
     reference: string | null
     started_at: Date
     settled_at: Date | null
+    posted: Generated<boolean>
   }
   refunds: {
     id: string
@@ -47,6 +49,22 @@ export type PaymentsDatabase = {
     request_key: string
     created_at: Date
     updated_at: Date
+    posted: Generated<boolean>
+  }
+  postings: {
+    transaction_id: string
+    movement_id: string
+    account: Account
+    kind: Movement['kind']
+    amount_minor: bigint
+    currency: string
+    posted_at: Date
+    digest: Buffer
+  }
+  provider_events: {
+    provider: string
+    event_id: string
+    received_at: Generated<Date>
   }
   payment_sources: {
     transaction_id: string

@@ -1,12 +1,14 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { AttemptRef } from '../../application/provider.ts'
+import type { IdRange, ProviderRecord } from '../../domain/ledger-check.ts'
+import { type Announcement, announce } from './deliveries.ts'
 import type { SandboxDatabase } from './tables.ts'
 
 export type Operation = Selectable<SandboxDatabase['operations']>
 export type Kind = Operation['kind']
 
 /** The sandbox's books within one transaction that holds the attempt: a charge and its void cannot pass each other. */
-export const booksOf = (db: Kysely<SandboxDatabase>) => ({
+export const booksOf = (db: Kysely<SandboxDatabase>, announcement?: Announcement) => ({
   holdAttempt: async (attemptId: string): Promise<void> => {
     await sql`SELECT pg_advisory_xact_lock(hashtextextended(${attemptId}, 0))`.execute(db)
   },
@@ -39,13 +41,14 @@ export const booksOf = (db: Kysely<SandboxDatabase>) => ({
       .where('kind', '=', kind)
       .executeTakeFirst(),
 
-  book: (
-    attemptId: string,
+  /** Ends the attempt. `kind` is `void` where nothing but the void is booked. */
+  book: async (
+    ref: AttemptRef,
     kind: Kind,
     outcome: NonNullable<Operation['outcome']>,
     failure?: { code: string; message: string },
-  ): Promise<Operation> =>
-    db
+  ): Promise<Operation> => {
+    const operation = await db
       .updateTable('operations')
       .set({
         outcome,
@@ -53,11 +56,14 @@ export const booksOf = (db: Kysely<SandboxDatabase>) => ({
         decline_message: failure?.message ?? null,
         at: sql<Date>`clock_timestamp()`,
       })
-      .where('attempt_id', '=', attemptId)
+      .where('attempt_id', '=', ref.attemptId)
       .where('kind', '=', kind)
       .where('outcome', 'is', null)
       .returningAll()
-      .executeTakeFirstOrThrow(),
+      .executeTakeFirstOrThrow()
+    if (announcement) await announce(db, ref, outcome, announcement)
+    return operation
+  },
 })
 
 export type Books = ReturnType<typeof booksOf>
@@ -72,3 +78,31 @@ export const bookedFor = (db: Kysely<SandboxDatabase>, transactionId: string): P
     .orderBy('at')
     .orderBy('kind')
     .execute()
+
+/** What ended of the payments in a range of ids, in the order of the ids. */
+export const recordsOf = async (
+  db: Kysely<SandboxDatabase>,
+  { after, upTo }: IdRange,
+  limit: number | undefined,
+): Promise<ProviderRecord[]> => {
+  let query = db
+    .selectFrom('operations')
+    .select(['attempt_id', 'transaction_id', 'kind', 'amount_minor', 'currency', 'outcome'])
+    .where('outcome', 'is not', null)
+    .where('kind', '<>', 'void')
+  if (after !== undefined) query = query.where('transaction_id', '>', after)
+  if (upTo !== undefined) query = query.where('transaction_id', '<=', upTo)
+  if (limit !== undefined) query = query.limit(limit)
+  const rows = await query.orderBy('transaction_id').execute()
+  return rows.flatMap(({ kind, outcome, ...row }) =>
+    kind === 'void' || outcome === null
+      ? []
+      : {
+          attemptId: row.attempt_id,
+          transactionId: row.transaction_id,
+          kind,
+          money: { minor: row.amount_minor, currency: row.currency },
+          outcome,
+        },
+  )
+}

@@ -4,9 +4,11 @@ import { createUnitOfWork, openDatabase } from '@ashlar/platform/postgres'
 import type { Runtime } from '@ashlar/platform/runtime'
 import type { AttemptRef, PaymentProvider } from '../../application/provider.ts'
 import type { Verdict } from '../../domain/attempt.ts'
-import { type Books, bookedFor, booksOf, type Operation } from './books.ts'
+import { type Books, bookedFor, booksOf, type Operation, recordsOf } from './books.ts'
+import { repeatDeliveries } from './deliveries.ts'
 import { isKnownToken, type Script, scriptOf } from './scripts.ts'
 import type { SandboxDatabase } from './tables.ts'
+import { createWebhookSender, type WebhookOptions } from './webhooks.ts'
 
 /** What `GET /dev/sandbox/charges` shows of one operation. */
 export type SandboxCharge = {
@@ -22,24 +24,29 @@ export type SandboxCharge = {
 
 export type SandboxProvider = PaymentProvider & {
   charges(filter: { transactionId: string }): Promise<SandboxCharge[]>
+  /** Sends all webhooks of a payment once more, the same bytes signed anew; answers how many. */
+  repeatWebhooks(filter: { transactionId: string }): Promise<number>
   ping(): Promise<void>
+  start(): void
+  stop(): Promise<void>
   close(): Promise<void>
 }
 
 /** A call that hangs ends with its caller's signal, or after this: no caller waits longer. */
 const HANG_MS = 60_000
 
+export type SandboxOptions = {
+  runtime: Runtime
+  databaseUrl: string
+  /** Where it tells how attempts ended; without it, it only answers. */
+  webhooks?: WebhookOptions
+}
+
 /**
  * A payment provider for development and tests that moves no money. It keeps books of its own, durable and
  * apart from everything that the payments service stores, so that they can testify what was charged.
  */
-export const createSandboxProvider = ({
-  runtime,
-  databaseUrl,
-}: {
-  runtime: Runtime
-  databaseUrl: string
-}): SandboxProvider => {
+export const createSandboxProvider = ({ runtime, databaseUrl, webhooks }: SandboxOptions): SandboxProvider => {
   const database = openDatabase<SandboxDatabase>({
     url: databaseUrl,
     max: 5,
@@ -52,8 +59,11 @@ export const createSandboxProvider = ({
     database,
     runtime,
     service: 'payments',
-    repositories: (db) => ({ books: booksOf(db) }),
+    repositories: (db) => ({ books: booksOf(db, webhooks && runtime) }),
   })
+  const sender =
+    webhooks &&
+    createWebhookSender({ ...webhooks, db: database.db, clock: runtime.clock, log: runtime.logger('payments') })
 
   /** One arrival: counted, then booked as the token's script says unless it has ended already. */
   const arrive = async (ref: AttemptRef, source: string, signal: AbortSignal): Promise<Verdict> => {
@@ -103,23 +113,31 @@ export const createSandboxProvider = ({
         const ended = await books.find(ref.attemptId, ref.kind)
         if (ended?.outcome) return verdictOf(ended)
         const tombstone = await books.receive(ref, 'void', null)
-        if (!tombstone.outcome) await books.book(ref.attemptId, 'void', 'voided')
+        if (!tombstone.outcome) await books.book(ref, 'void', 'voided')
         return { kind: 'voided' }
       }),
     charges: async ({ transactionId }) =>
       isUuid(transactionId) ? (await bookedFor(database.db, transactionId)).map(toCharge) : [],
+    records: (range, limit) => recordsOf(database.db, range, limit),
+    repeatWebhooks: ({ transactionId }) => repeatDeliveries(database.db, transactionId),
     ping: () => database.ping(),
-    close: () => database.close(),
+    start: () => sender?.start(),
+    stop: async () => sender?.stop(),
+    close: async () => {
+      await sender?.stop()
+      await database.close()
+    },
   }
 }
 
 /** Books what the script says; what was voided stays void, and what has ended stays as it is. */
-const end = async (books: Books, { attemptId, kind }: AttemptRef, script: Script): Promise<Operation | undefined> => {
+const end = async (books: Books, ref: AttemptRef, script: Script): Promise<Operation | undefined> => {
+  const { attemptId, kind } = ref
   const current = await books.find(attemptId, kind)
   if (current?.outcome) return current
-  if (await books.find(attemptId, 'void')) return books.book(attemptId, kind, 'voided')
+  if (await books.find(attemptId, 'void')) return books.book(ref, kind, 'voided')
   if (script.books === 'nothing') return undefined
-  return books.book(attemptId, kind, script.books, script.failure)
+  return books.book(ref, kind, script.books, script.failure)
 }
 
 const verdictOf = (operation: Operation | undefined): Verdict => {

@@ -15,4 +15,15 @@ export type SandboxDatabase = {
     received_count: Generated<number>
     at: Generated<Date>
   }
+  deliveries: {
+    event_id: string
+    attempt_id: string
+    transaction_id: string
+    body: string
+    sends: Generated<number>
+    send_at: Date | null
+    delivered_at: Date | null
+    last_failure: string | null
+    created_at: Generated<Date>
+  }
 }
