@@ -245,6 +245,28 @@ test('a content that was tampered with fails its message and is not tried again'
   await becomes(triggerId, { status: 'failed', reason: 'content_unreadable' })
 })
 
+test('what an earlier release queued, its texts rendered already, is sent as it is', async () => {
+  const { service, runtime } = await stage.service()
+  const id = stage.newId()
+  const content = { to: 'earlier@x.test', subject: 'As it was', html: '<p>Hello</p>', text: 'Hello' }
+  const place = { table: 'notification_contents', column: 'sealed', row: id }
+  await stage.database.sql(
+    `WITH message AS (
+       INSERT INTO notifications (id, trigger_id, channel, template, template_version, recipient, urgent, message_id,
+                                  status, request_id, traceparent, deadline_at)
+       VALUES ($1::uuid, $1::uuid, 'email', 'welcome', 1, 'address:0', false, '<earlier@x.test>', 'queued', 'r',
+               '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', now() + interval '1 day') RETURNING id)
+     INSERT INTO notification_contents (notification_id, sealed) SELECT id, $2 FROM message`,
+    [id, runtime.keys.seal('notification-content', JSON.stringify(content), place)],
+  )
+  const [mail] = await eventually(async () => {
+    const { data } = await service.mailbox.list({ to: 'earlier@x.test' })
+    expect(data).toHaveLength(1)
+    return data
+  })
+  expect(mail).toMatchObject({ subject: 'As it was', text: 'Hello', handOvers: 1 })
+})
+
 test('senders that have nothing to do look for work at their pace, not at full speed', async () => {
   await stage.service({ pollMs: 200, settleMs: 60_000 })
   const looks = async () => {

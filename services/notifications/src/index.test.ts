@@ -1,9 +1,18 @@
-import { refreshReused, userRegistered, userVerified } from '@ashlar/auth/contract'
+import {
+  refreshReused,
+  userDeactivated,
+  userDeleted,
+  userPasswordChanged,
+  userRegistered,
+  userUpdated,
+  userVerified,
+} from '@ashlar/auth/contract'
 import { paymentCreated, paymentFailed, paymentProcessed, paymentRefunded } from '@ashlar/payments/contract'
 import { eventually } from '@ashlar/platform/testing'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { openStage, PUBLIC_URL, type Stage, type Started } from '../test/composition.ts'
+import { askerOf, openStage, PUBLIC_URL, type Stage, type Started } from '../test/composition.ts'
 import type { MailboxMessage } from './index.ts'
+import { createContentSeal } from './infrastructure/content-seal.ts'
 
 let stage: Stage
 
@@ -23,6 +32,8 @@ const mailsTo = ({ service }: Started, to: string, count: number): Promise<Mailb
     expect(data).toHaveLength(count)
     return data.reverse()
   })
+
+const hashOf = ({ runtime }: Started, address: string): string => createContentSeal(runtime.keys).hashAddress(address)
 
 test('mail requests become mails with links, and auth’s secret is nowhere but in them', async () => {
   const started = await stage.service()
@@ -209,12 +220,115 @@ test('lists newest first, by recipient and number', async () => {
   expect(Date.parse(data[0]?.sentAt ?? '')).toBeGreaterThanOrEqual(Date.parse(data[1]?.sentAt ?? ''))
 })
 
-test('serves health, metrics and an empty contract', async () => {
-  const { service } = await stage.service()
+test('a changed password and a deactivated account are told at once', async () => {
+  const started = await stage.service()
+  const user = person('alert@x.test')
+  const { userId } = user
+  await stage.publish(
+    userRegistered.of({ subject: userId, data: user }),
+    userPasswordChanged.of({ subject: userId, data: { userId, email: user.email, timestamp } }),
+    userDeactivated.of({ subject: userId, data: { userId, timestamp } }),
+  )
+  const mails = await mailsTo(started, user.email, 2)
+  expect(mails.map(({ template }) => template)).toEqual(['security-alert', 'security-alert'])
+  expect(mails.map(({ subject }) => subject).sort()).toEqual([
+    'Your account was deactivated',
+    'Your password was changed',
+  ])
+  expect(mails.flatMap(({ links }) => links)).toEqual([])
+})
+
+test('a one-time code reaches its person', async () => {
+  const started = await stage.service()
+  await stage.publish(stage.mailRequest({ email: 'code@x.test', template: 'otp-code', code: '493021' }))
+  const [mail] = await mailsTo(started, 'code@x.test', 1)
+  expect(mail?.text).toContain('\n493021\n')
+})
+
+test('a new address is used from the next message on', async () => {
+  const started = await stage.service()
+  const user = person('before@x.test')
+  const { userId } = user
+  await stage.publish(userRegistered.of({ subject: userId, data: user }))
+  await stage.publish(userUpdated.of({ subject: userId, data: { ...user, email: 'after@x.test', roles: [] } }))
+  await stage.publish(userVerified.of({ subject: userId, data: { ...user, email: 'after@x.test' } }))
+  await mailsTo(started, 'after@x.test', 1)
+  expect((await started.service.mailbox.list({ to: 'before@x.test' })).data).toEqual([])
+})
+
+test('a deleted person leaves messages that tell when and what, and no address and no word', async () => {
+  const started = await stage.service()
+  const user = person('gone@x.test')
+  const { userId } = user
+  const pay = (transactionId: string) =>
+    paymentCreated.of({
+      subject: transactionId,
+      data: { transactionId, userId, amount: '1.00', currency: 'EUR', method: 'paypal', timestamp },
+    })
+  await stage.publish(
+    stage.mailRequest({ userId: null, email: user.email }),
+    userRegistered.of({ subject: userId, data: user }),
+    userVerified.of({ subject: userId, data: user }),
+    pay(stage.newId()),
+    pay(stage.newId()),
+  )
+  await mailsTo(started, user.email, 3)
+  const ask = await askerOf(started.service)
+  await ask('POST', '/notifications/suppressions', { json: { address: user.email, reason: 'Ada asked' } })
+
+  await stage.publish(userDeleted.of({ subject: userId, data: { userId, timestamp } }))
+  await eventually(async () => {
+    const [contact] = await stage.database.sql('SELECT * FROM contacts WHERE user_id = $1', [userId])
+    expect(contact).toMatchObject({ email: null, first_name: null, last_name: null })
+  })
+  expect((await started.service.mailbox.list({ to: user.email })).data).toEqual([])
+  const { body } = await ask('GET', `/notifications?userId=${userId}`)
+  const told = body.data as Record<string, unknown>[]
+  expect(told.map(({ template, status, to }) => [template, status, to])).toEqual(
+    expect.arrayContaining([
+      ['welcome', 'sent', null],
+      ['payment-received', 'sent', null],
+      ['payment-received', 'suppressed', null],
+    ]),
+  )
+  const sent = told.find(({ template }) => template === 'welcome')
+  const { timeline } = (await ask('GET', `/notifications/${String(sent?.id)}`)).body as {
+    timeline: { event: string }[]
+  }
+  expect(timeline.map(({ event }) => event)).toEqual(['queued', 'attempt', 'handed_over', 'sent'])
+  const left = await stage.database.sql(
+    `SELECT 1 FROM notification_contents c JOIN notifications n ON n.id = c.notification_id
+     WHERE n.user_id = $1 OR n.recipient = $2`,
+    [userId, `address:${hashOf(started, user.email)}`],
+  )
+  expect(left).toEqual([])
+
+  // The suppression holds without its words, a late event brings nobody back, and payments of his park nothing.
+  const suppressions = (await ask('GET', `/notifications/suppressions?address=${user.email}`)).body.data
+  expect(suppressions).toMatchObject([{ address: null, reason: null, source: 'operator' }])
+  const [late] = await stage.publish(
+    userUpdated.of({ subject: userId, data: { ...user, roles: [] } }),
+    pay(stage.newId()),
+  )
+  await eventually(async () => {
+    const handled = await stage.database.sql('SELECT 1 FROM inbox WHERE event_id = $1', [late])
+    expect(handled).toHaveLength(1)
+  })
+  expect(await stage.database.sql('SELECT email FROM contacts WHERE user_id = $1', [userId])).toEqual([{ email: null }])
+  expect((await started.bus.deadLetters.list()).filter(({ event }) => event.subject === userId)).toEqual([])
+})
+
+test('serves health and metrics, by status and without a label of somebody’s choice', async () => {
+  const { service, runtime } = await stage.service()
   expect((await service.http.healthReport()).dependencies).toMatchObject({
     postgres: { status: 'up' },
     bus: { status: 'up' },
     mail: { status: 'up' },
   })
-  expect(service.http.openapi()).toMatchObject({ openapi: '3.1.0', paths: {} })
+  await stage.publish(stage.mailRequest({ email: 'metrics@x.test' }))
+  await eventually(async () => {
+    const text = await runtime.metrics('notifications').registry.metrics()
+    expect(text).toMatch(/mails_total\{template="verify-email",status="sent"[^}]*\} 1/)
+    expect(text).toContain('cache_misses')
+  })
 })

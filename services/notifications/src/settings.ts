@@ -42,7 +42,7 @@ export const notificationsSettings = defineSettings('notifications', {
   },
   senders: {
     variable: 'ASHLAR_NOTIFICATIONS_SENDERS',
-    schema: whole(1, 50, 3),
+    schema: whole(1, 50, 5),
     description: 'Other messages handed over at once.',
   },
   pollMs: {
@@ -60,10 +60,41 @@ export const notificationsSettings = defineSettings('notifications', {
     schema: whole(1, 120, 24),
     description: 'How long a message is tried again that the mail server put off, in hours.',
   },
+  rateSeconds: {
+    variable: 'ASHLAR_NOTIFICATIONS_RATE_SECONDS',
+    schema: whole(0, 86_400, 60),
+    description:
+      'Shortest time between two messages of one template to one address, in seconds; 0 for none. Codes, links and security alerts pass.',
+  },
+  rateWaiting: {
+    variable: 'ASHLAR_NOTIFICATIONS_RATE_WAITING',
+    schema: whole(0, 10_000, 20),
+    description: 'Messages of one template that may wait for one address; further ones are suppressed.',
+  },
+  statsDays: {
+    variable: 'ASHLAR_NOTIFICATIONS_STATS_DAYS',
+    schema: whole(1, 366, 31),
+    description: 'Longest range of statistics, in days.',
+  },
+  inboxRetentionDays: {
+    variable: 'ASHLAR_NOTIFICATIONS_INBOX_RETENTION_DAYS',
+    schema: whole(8, 365, 30),
+    description: 'How long it is remembered which events were handled, in days.',
+  },
+  idempotencyHours: {
+    variable: 'ASHLAR_NOTIFICATIONS_IDEMPOTENCY_HOURS',
+    schema: whole(72, 8_760, 72),
+    description: 'How long an Idempotency-Key and its answer are kept, in hours.',
+  },
+  cachedTemplates: {
+    variable: 'ASHLAR_NOTIFICATIONS_CACHED_TEMPLATES',
+    schema: whole(10, 10_000, 200),
+    description: 'Compiled versions of templates that are kept in memory.',
+  },
   bodyRetentionDays: {
     variable: 'ASHLAR_NOTIFICATIONS_BODY_RETENTION_DAYS',
     schema: whole(1, 365, 30),
-    description: 'How long the sealed texts of messages are kept, in days.',
+    description: 'How long the sealed contents of messages are kept, in days.',
   },
   connectTimeoutMs: {
     variable: 'ASHLAR_NOTIFICATIONS_SMTP_CONNECT_TIMEOUT_MS',
@@ -83,7 +114,7 @@ export const notificationsSettings = defineSettings('notifications', {
   renderTimeoutMs: {
     variable: 'ASHLAR_NOTIFICATIONS_RENDER_TIMEOUT_MS',
     schema: whole(10, 5_000, 200),
-    description: 'Longest time for rendering one message, in milliseconds.',
+    description: 'Longest time for rendering one message from a template of your own, in milliseconds.',
   },
   renderedBytes: {
     variable: 'ASHLAR_NOTIFICATIONS_RENDERED_BYTES',

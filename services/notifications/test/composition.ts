@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { mailRequested } from '@ashlar/auth/contract'
 import { systemClock } from '@ashlar/kernel'
 import { type Bus, createPostgresBus } from '@ashlar/platform/bus'
 import { type NewEvent, toEnvelope } from '@ashlar/platform/events'
+import type { Authenticator } from '@ashlar/platform/http'
 import {
   type TestDatabase,
   type TestRuntime,
@@ -33,6 +35,52 @@ export const settingsWith = (own: Partial<NotificationsSettings> = {}): Notifica
   settleMs: 50,
   ...own,
 })
+
+const PERMISSIONS: Readonly<Record<string, string[]>> = {
+  reader: ['notifications:read'],
+  operator: ['notifications:send', 'notifications:read', 'notifications:suppress', 'templates:write'],
+}
+
+/** The token is a role, or `user.<id>`. */
+const authenticator: Authenticator = {
+  authenticate: async (token) => ({
+    ok: true,
+    value: {
+      userId: token.startsWith('user.') ? token.slice(5) : '00000000-0000-7000-8000-0000000000ee',
+      sessionId: randomUUID(),
+      email: 'caller@x.test',
+      roles: [],
+      permissions: PERMISSIONS[token] ?? [],
+      authTime: 0,
+      amr: ['pwd'],
+      claims: {},
+    },
+  }),
+}
+
+export type Reply = { status: number; headers: Headers; body: Record<string, unknown> }
+export type Ask = { as?: string; key?: string | null; json?: unknown; headers?: Record<string, string> }
+
+/** Asks a service over a socket of its own, as an operator unless told otherwise; a POST brings a fresh key. */
+export const askerOf = async (service: Notifications) => {
+  const port = await service.http.listen('127.0.0.1', 0)
+  return async (method: string, path: string, { as = 'operator', key, json, headers }: Ask = {}): Promise<Reply> => {
+    const chosen = key === undefined && method === 'POST' ? randomUUID() : key
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${as}`,
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(chosen ? { 'idempotency-key': chosen } : {}),
+        ...headers,
+      },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) }
+  }
+}
+export type Asker = Awaited<ReturnType<typeof askerOf>>
 
 export type Started = { runtime: TestRuntime<typeof systemClock>; bus: Bus; service: Notifications }
 
@@ -68,6 +116,7 @@ export const openStage = async () => {
         databaseUrl: database.url,
         bus,
         publicUrl: PUBLIC_URL,
+        authenticator,
         ...more,
       })
       const started = { runtime, bus, service }
@@ -84,9 +133,9 @@ export const openStage = async () => {
     newId: publisher.newId,
     /** A mail request as auth makes it: the token only sealed. */
     mailRequest: (
-      request: Partial<z.output<typeof mailRequested.data>> & { email: string; token?: string },
+      request: Partial<z.output<typeof mailRequested.data>> & { email: string; token?: string; code?: string },
     ): NewEvent => {
-      const { token = 'the-token', ...more } = request
+      const { token = 'the-token', code, ...more } = request
       const sealId = publisher.newId()
       const userId = request.userId === undefined ? publisher.newId() : request.userId
       const place = { table: 'mail.requested', column: 'sealed', row: sealId }
@@ -96,7 +145,9 @@ export const openStage = async () => {
           template: 'verify-email',
           firstName: 'Ada',
           expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
-          sealed: publisher.keys.seal('mail-request', JSON.stringify({ token }), place).toString('base64'),
+          sealed: publisher.keys
+            .seal('mail-request', JSON.stringify(code === undefined ? { token } : { code }), place)
+            .toString('base64'),
           sealId,
           ...more,
           userId,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type HandOver, judge, retryDelayMs } from './delivery.ts'
+import { type HandOver, judge, mayResend, obstacleTo, retryDelayMs } from './delivery.ts'
 
 const DAY_MS = 86_400_000
 const deferred: HandOver = { outcome: 'deferred', code: 'smtp_451' }
@@ -28,4 +28,24 @@ test('pauses stay between 1.5 s and 37.5 min', () => {
       expect(delayMs).toBeLessThanOrEqual(2_250_000)
     }),
   )
+})
+
+test('a claimed message goes out unless its person, its address or its time is gone', () => {
+  const free = { attempt: 1, remainingMs: 1, waitedFor: null, addressSuppressed: false, recipientErased: false }
+  expect(obstacleTo(free)).toBeUndefined()
+  expect(obstacleTo({ ...free, recipientErased: true, addressSuppressed: true })).toMatchObject({
+    reason: 'user_deleted',
+  })
+  expect(obstacleTo({ ...free, addressSuppressed: true })).toMatchObject({ reason: 'address_suppressed' })
+  expect(obstacleTo({ ...free, remainingMs: 0 })).toEqual({ status: 'suppressed', reason: 'expired' })
+  expect(obstacleTo({ ...free, remainingMs: 0, waitedFor: 'rate_limited' })).toEqual({
+    status: 'suppressed',
+    reason: 'rate_limited',
+  })
+  expect(obstacleTo({ ...free, remainingMs: 0, attempt: 2 })).toEqual({ status: 'failed', reason: 'retries_exhausted' })
+})
+
+test('only what failed or is unknown may be sent once more', () => {
+  const all = ['queued', 'sending', 'sent', 'failed', 'suppressed', 'unknown'] as const
+  expect(all.filter(mayResend)).toEqual(['failed', 'unknown'])
 })

@@ -1,5 +1,5 @@
 /**
- * queued → sending → sent | failed | unknown, or back to queued; queued → suppressed | failed.
+ * queued → sending → sent | failed | suppressed | unknown, or back to queued; queued → suppressed.
  * `unknown`: the message may or may not have arrived. It is never sent again by itself.
  */
 export type Status = 'queued' | 'sending' | 'sent' | 'failed' | 'suppressed' | 'unknown'
@@ -8,8 +8,8 @@ export type Status = 'queued' | 'sending' | 'sent' | 'failed' | 'suppressed' | '
 export type HandOver =
   /** The server took responsibility for the message. */
   | { outcome: 'accepted'; response?: string }
-  /** It certainly did not take it and will not: trying again is useless. */
-  | { outcome: 'refused'; code: string; response?: string }
+  /** It certainly did not take it and will not: trying again is useless. `addressGone`: nor will it take another one for this address. */
+  | { outcome: 'refused'; code: string; response?: string; addressGone?: boolean }
   /** It certainly did not take it, but may do so later. */
   | { outcome: 'deferred'; code: string; response?: string }
   /** The connection ended after the message was out and before the answer came. */
@@ -17,8 +17,9 @@ export type HandOver =
 
 export type Verdict =
   | { status: 'sent' }
-  | { status: 'failed'; reason: string }
+  | { status: 'failed'; reason: string; addressGone?: boolean }
   | { status: 'unknown'; reason: string }
+  | { status: 'suppressed'; reason: string }
   | { status: 'queued'; reason: string; delayMs: number }
 
 /**
@@ -30,7 +31,7 @@ export const judge = (handOver: HandOver, attempt: number, remainingMs: number, 
     case 'accepted':
       return { status: 'sent' }
     case 'refused':
-      return { status: 'failed', reason: handOver.code }
+      return { status: 'failed', reason: handOver.code, ...(handOver.addressGone && { addressGone: true }) }
     case 'unknown':
       return { status: 'unknown', reason: handOver.code }
     case 'deferred': {
@@ -41,6 +42,30 @@ export const judge = (handOver: HandOver, attempt: number, remainingMs: number, 
     }
   }
 }
+
+export type Obstacles = {
+  attempt: number
+  /** Until the deadline; zero or less: it has passed. */
+  remainingMs: number
+  /** Why it waited before this try, if it did. */
+  waitedFor: string | null
+  addressSuppressed: boolean
+  recipientErased: boolean
+}
+
+/** Why a claimed message must not go out after all; undefined when it may. */
+export const obstacleTo = (message: Obstacles): Verdict | undefined => {
+  if (message.recipientErased) return { status: 'suppressed', reason: 'user_deleted' }
+  if (message.addressSuppressed) return { status: 'suppressed', reason: 'address_suppressed' }
+  if (message.remainingMs > 0) return undefined
+  if (message.waitedFor === 'rate_limited') return { status: 'suppressed', reason: 'rate_limited' }
+  return message.attempt === 1
+    ? { status: 'suppressed', reason: 'expired' }
+    : { status: 'failed', reason: 'retries_exhausted' }
+}
+
+/** An operator may have a message sent once more when it failed or nobody knows: never what arrived or still may by itself. */
+export const mayResend = (status: Status): boolean => status === 'failed' || status === 'unknown'
 
 const FIRST_DELAY_MS = 2_000
 const LONGEST_DELAY_MS = 30 * 60_000

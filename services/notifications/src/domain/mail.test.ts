@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { addressKey, isSingleAddress, parseSender } from './address.ts'
 import { greetingName, oneLine } from './greeting.ts'
 import { linksIn, mailDate, tokenLink } from './link.ts'
-import { BUILT_IN_TEMPLATES, latestTemplate } from './templates/built-in.ts'
+import { flawsOf } from './template.ts'
+import { BUILT_IN_TEMPLATES, isUrgent, mayBeSentByHand } from './templates/built-in.ts'
 
 test.each(['a@x.test', 'a.b+c@x.test', "o'neil_1@sub.x-y.test", 'jürgen@bücher.test', 'a@localhost'])(
   '%s is one address',
@@ -89,12 +90,26 @@ test('a link carries any token, and is found in a text without the punctuation a
   expect(mailDate('2026-03-01T10:20:30.999Z')).toBe('2026-03-01 10:20 UTC')
 })
 
-test('templates are unique by name and version, and the newest is used', () => {
-  const keys = BUILT_IN_TEMPLATES.map(({ name, version }) => `${name} ${version}`)
-  expect(new Set(keys).size).toBe(keys.length)
-  const [first] = BUILT_IN_TEMPLATES
-  if (!first) throw new Error('there are templates')
-  const second = { ...first, version: 2 }
-  expect(latestTemplate([second, first], first.name)).toBe(second)
-  expect(latestTemplate([first], 'other')).toBeUndefined()
+test('built-in templates are unique by name, and what auth alone may say goes before all others', () => {
+  const names = BUILT_IN_TEMPLATES.map(({ name }) => name)
+  expect(new Set(names).size).toBe(names.length)
+  expect(names.filter((name) => !mayBeSentByHand(name)).every(isUrgent)).toBe(true)
+  expect(names.filter(isUrgent)).toEqual([
+    'verify-email',
+    'email-already-registered',
+    'password-reset',
+    'otp-code',
+    'security-alert',
+  ])
+})
+
+test('a request must give what the template needs, may give what it can do without, and nothing else', () => {
+  const needs = { product: 'required', signInLink: 'required', amount: 'required', firstName: 'optional' } as const
+  expect(flawsOf(needs, { amount: '1.00' })).toEqual([])
+  expect(flawsOf(needs, { amount: '1.00', firstName: null })).toEqual([])
+  expect(flawsOf(needs, { amount: null, product: 'Evil', toString: 'x' })).toEqual([
+    { name: 'amount', code: 'required' },
+    { name: 'product', code: 'unknown_field' },
+    { name: 'toString', code: 'unknown_field' },
+  ])
 })

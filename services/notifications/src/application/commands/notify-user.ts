@@ -17,7 +17,6 @@ export type Notice = {
   userId: string
   template: TemplateName
   variables: Variables
-  urgent?: boolean
 }
 
 /**
@@ -26,16 +25,15 @@ export type Notice = {
  */
 export const notifyUser =
   ({ queue }: { queue: QueueMail }) =>
-  async (tx: Repositories, notice: Notice): Promise<void> => {
-    const contact = await tx.contacts.find(notice.userId)
-    if (!contact) throw new ContactUnknown(notice.userId)
+  async (tx: Repositories, { triggerId, userId, template, variables }: Notice): Promise<void> => {
+    const contact = await tx.contacts.find(userId)
+    if (!contact) throw new ContactUnknown(userId)
     if (contact.email === null) return
     await queue(tx, {
-      triggerId: notice.triggerId,
-      template: notice.template,
+      triggerId,
+      template,
       to: contact.email,
-      userId: notice.userId,
-      variables: { firstName: greetingName(contact.firstName), ...notice.variables },
-      urgent: notice.urgent ?? false,
+      userId,
+      variables: { firstName: greetingName(contact.firstName), ...variables },
     })
   }

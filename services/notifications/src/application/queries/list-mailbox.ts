@@ -1,5 +1,5 @@
 import { linksIn } from '../../domain/link.ts'
-import type { MailboxReader } from '../ports.ts'
+import type { Mailbox } from '../ports.ts'
 
 /** What the mailbox keeps of a mail, sealed. */
 export type StoredMail = {
@@ -28,7 +28,7 @@ const MOST = 500
 /** The messages of the development mailbox, newest first; `to` is one recipient's address, in any case. */
 export const listMailbox =
   (deps: {
-    mailbox: MailboxReader
+    mailbox: Pick<Mailbox, 'newest'>
     hashAddress: (address: string) => string
     open: (messageId: string, sealed: Buffer) => StoredMail
   }) =>

@@ -1,9 +1,8 @@
-import type { Template } from '../template.ts'
+import type { BuiltInTemplate } from './built-in.ts'
 
 /** Proves an address. The link itself does nothing: the page behind it asks for one more press. */
-export const verifyEmail: Template = {
+export const verifyEmail: BuiltInTemplate = {
   name: 'verify-email',
-  version: 1,
   variables: { product: 'required', firstName: 'optional', link: 'required', expires: 'required' },
   subject: 'Confirm your e-mail address',
   html: `{{#> layout heading="Confirm your e-mail address"}}
@@ -26,9 +25,8 @@ If you did not register with {{product}}, do nothing: without the link the accou
 }
 
 /** Tells the owner of an address that somebody tried to register with it. The registration itself answers alike for both. */
-export const emailAlreadyRegistered: Template = {
+export const emailAlreadyRegistered: BuiltInTemplate = {
   name: 'email-already-registered',
-  version: 1,
   variables: { product: 'required', firstName: 'optional', signInLink: 'required' },
   subject: 'You already have an account',
   html: `{{#> layout heading="You already have an account"}}
@@ -52,9 +50,8 @@ If it was not you, do nothing.
 }
 
 /** Carries the link with which a password is set: a forgotten one, or the first one of an account made by an operator. */
-export const passwordReset: Template = {
+export const passwordReset: BuiltInTemplate = {
   name: 'password-reset',
-  version: 1,
   variables: { product: 'required', firstName: 'optional', link: 'required', expires: 'required' },
   subject: 'Set your password',
   html: `{{#> layout heading="Set your password"}}
@@ -76,9 +73,8 @@ If you did not ask for it, do nothing: your password stays as it is.
 `,
 }
 
-export const welcome: Template = {
+export const welcome: BuiltInTemplate = {
   name: 'welcome',
-  version: 1,
   variables: {
     product: 'required',
     firstName: 'optional',
@@ -102,30 +98,61 @@ export const welcome: Template = {
 `,
 }
 
-/** Sent when a refresh token that was already exchanged comes back: either it was stolen, or its successor was. */
-export const securityAlert: Template = {
-  name: 'security-alert',
-  version: 1,
-  variables: { product: 'required', firstName: 'optional', date: 'required', ipAddress: 'optional' },
-  subject: 'A session of yours was ended',
-  html: `{{#> layout heading="A session of yours was ended"}}
-<p>{{#if firstName}}Hello {{firstName}}, an{{else}}An{{/if}} old key of one of your sessions was used again. That happens when a key was copied, so the whole session was ended.</p>
-<table class="facts">
-<tr><th scope="row">When</th><td>{{date}}</td></tr>
-{{#if ipAddress}}<tr><th scope="row">From</th><td>{{ipAddress}}</td></tr>
-{{/if}}</table>
-<p>Your other sessions still work. If you do not know that address, sign out everywhere and change your password.</p>
+/** Carries a one-time code with which somebody signs in. */
+export const otpCode: BuiltInTemplate = {
+  name: 'otp-code',
+  variables: { product: 'required', firstName: 'optional', code: 'required', expires: 'required' },
+  subject: 'Your code for {{product}}',
+  html: `{{#> layout heading="Your code"}}
+<p>{{#if firstName}}Hello {{firstName}}, with{{else}}With{{/if}} this code you sign in:</p>
+<p class="code">{{code}}</p>
+<p class="small">It works once, until {{expires}}. Nobody of {{product}} will ever ask you for it. If you did not ask for it, do nothing.</p>
 {{/layout}}
 `,
   text: `{{#if firstName}}Hello {{firstName}},
 
-{{/if}}An old key of one of your sessions was used again. That happens when a key was copied, so the whole session was ended.
+{{/if}}With this code you sign in:
+
+{{code}}
+
+It works once, until {{expires}}. Nobody of {{product}} will ever ask you for it.
+If you did not ask for it, do nothing.
+
+{{product}}
+`,
+}
+
+/** Tells the owner of an account what happened to its safety; `domain/alert.ts` has the words. */
+export const securityAlert: BuiltInTemplate = {
+  name: 'security-alert',
+  variables: {
+    product: 'required',
+    firstName: 'optional',
+    headline: 'required',
+    message: 'required',
+    advice: 'optional',
+    date: 'required',
+    ipAddress: 'optional',
+  },
+  subject: '{{headline}}',
+  html: `{{#> layout heading=headline}}
+<p>{{#if firstName}}Hello {{firstName}}. {{/if}}{{message}}</p>
+<table class="facts">
+<tr><th scope="row">When</th><td>{{date}}</td></tr>
+{{#if ipAddress}}<tr><th scope="row">From</th><td>{{ipAddress}}</td></tr>
+{{/if}}</table>
+{{#if advice}}<p>{{advice}}</p>
+{{/if}}{{/layout}}
+`,
+  text: `{{#if firstName}}Hello {{firstName}},
+
+{{/if}}{{message}}
 
 When: {{date}}
 {{#if ipAddress}}From: {{ipAddress}}
 {{/if}}
-Your other sessions still work. If you do not know that address, sign out everywhere and change your password.
+{{#if advice}}{{advice}}
 
-{{product}}
+{{/if}}{{product}}
 `,
 }

@@ -1,12 +1,27 @@
-import type { Template } from '../template.ts'
-import { emailAlreadyRegistered, passwordReset, securityAlert, verifyEmail, welcome } from './account.ts'
+import type { TemplateNeeds, TemplateTexts } from '../template.ts'
+import { emailAlreadyRegistered, otpCode, passwordReset, securityAlert, verifyEmail, welcome } from './account.ts'
 import { paymentConfirmation, paymentFailed, paymentReceived, paymentRefunded } from './payment.ts'
 
-/** The templates that come with Ashlar, all versions ever used: a message queued by an earlier release still finds its own. */
-export const BUILT_IN_TEMPLATES: readonly Template[] = [
+/** A template as this release brings it; its version is given when it is stored. */
+export type BuiltInTemplate = TemplateTexts & { name: TemplateName; variables: TemplateNeeds }
+
+export type TemplateName =
+  | 'verify-email'
+  | 'email-already-registered'
+  | 'password-reset'
+  | 'otp-code'
+  | 'welcome'
+  | 'security-alert'
+  | 'payment-received'
+  | 'payment-confirmation'
+  | 'payment-failed'
+  | 'payment-refunded'
+
+export const BUILT_IN_TEMPLATES: readonly BuiltInTemplate[] = [
   verifyEmail,
   emailAlreadyRegistered,
   passwordReset,
+  otpCode,
   welcome,
   securityAlert,
   paymentReceived,
@@ -15,20 +30,13 @@ export const BUILT_IN_TEMPLATES: readonly Template[] = [
   paymentRefunded,
 ]
 
-export type TemplateName =
-  | 'verify-email'
-  | 'email-already-registered'
-  | 'password-reset'
-  | 'welcome'
-  | 'security-alert'
-  | 'payment-received'
-  | 'payment-confirmation'
-  | 'payment-failed'
-  | 'payment-refunded'
+export const builtIn = (name: string): BuiltInTemplate | undefined =>
+  BUILT_IN_TEMPLATES.find((template) => template.name === name)
 
-/** The version that new messages are made from; undefined for a name that does not exist. */
-export const latestTemplate = (templates: readonly Template[], name: string): Template | undefined =>
-  templates.reduce<Template | undefined>(
-    (latest, template) => (template.name === name && template.version > (latest?.version ?? 0) ? template : latest),
-    undefined,
-  )
+/** Mails whose secret or reason comes from auth alone: written by hand, they would be phishing in this product's name. */
+const AUTH_ONLY: readonly string[] = ['verify-email', 'email-already-registered', 'password-reset', 'otp-code']
+
+export const mayBeSentByHand = (name: string): boolean => !AUTH_ONLY.includes(name)
+
+/** Codes, links and security alerts: they go before all others, and no rate holds them up. */
+export const isUrgent = (name: string): boolean => AUTH_ONLY.includes(name) || name === 'security-alert'

@@ -19,6 +19,7 @@ body { margin: 0; padding: 0; background: #f3f1ec; }
 h1 { margin: 0 0 16px; font-size: 22px; line-height: 1.3; }
 p { margin: 0 0 16px; }
 .button { display: inline-block; padding: 12px 22px; border-radius: 8px; background: #1f4d3a; color: #ffffff !important; text-decoration: none; font-weight: 600; }
+.code { font-size: 28px; font-weight: 600; letter-spacing: .2em; }
 .small { font-size: 14px; color: #6b6455; }
 .wrap { word-break: break-all; }
 .facts { width: 100%; margin: 0 0 16px; border-collapse: collapse; }

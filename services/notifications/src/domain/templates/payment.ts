@@ -1,15 +1,15 @@
-import type { Template } from '../template.ts'
+import type { BuiltInTemplate } from './built-in.ts'
 
 const FACTS_HTML = `<table class="facts">
-<tr><th scope="row">Amount</th><td>{{amount}} {{currency}}</td></tr>
+<tr><th scope="row">Amount</th><td>{{amount}}{{#if currency}} {{currency}}{{/if}}</td></tr>
 <tr><th scope="row">Payment</th><td>{{transactionId}}</td></tr>
-<tr><th scope="row">Date</th><td>{{date}}</td></tr>
-</table>
+{{#if date}}<tr><th scope="row">Date</th><td>{{date}}</td></tr>
+{{/if}}</table>
 `
-const FACTS_TEXT = `Amount:  {{amount}} {{currency}}
+const FACTS_TEXT = `Amount:  {{amount}}{{#if currency}} {{currency}}{{/if}}
 Payment: {{transactionId}}
-Date:    {{date}}
-`
+{{#if date}}Date:    {{date}}
+{{/if}}`
 const VARIABLES = {
   product: 'required',
   firstName: 'optional',
@@ -19,9 +19,8 @@ const VARIABLES = {
   date: 'required',
 } as const
 
-export const paymentReceived: Template = {
+export const paymentReceived: BuiltInTemplate = {
   name: 'payment-received',
-  version: 1,
   variables: VARIABLES,
   subject: 'We received your payment order of {{amount}} {{currency}}',
   html: `{{#> layout heading="Your payment order"}}
@@ -37,9 +36,8 @@ ${FACTS_TEXT}
 `,
 }
 
-export const paymentConfirmation: Template = {
+export const paymentConfirmation: BuiltInTemplate = {
   name: 'payment-confirmation',
-  version: 1,
   variables: VARIABLES,
   subject: 'Your receipt: {{amount}} {{currency}}',
   html: `{{#> layout heading="Payment completed"}}
@@ -55,11 +53,10 @@ ${FACTS_TEXT}
 `,
 }
 
-export const paymentFailed: Template = {
+export const paymentFailed: BuiltInTemplate = {
   name: 'payment-failed',
-  version: 1,
-  variables: { ...VARIABLES, errorMessage: 'required' },
-  subject: 'Your payment of {{amount}} {{currency}} did not go through',
+  variables: { ...VARIABLES, currency: 'optional', date: 'optional', errorMessage: 'required' },
+  subject: 'Your payment of {{amount}}{{#if currency}} {{currency}}{{/if}} did not go through',
   html: `{{#> layout heading="Payment failed"}}
 <p>{{#if firstName}}Hello {{firstName}}, your{{else}}Your{{/if}} payment did not go through: {{errorMessage}}. You were not charged.</p>
 ${FACTS_HTML}{{/layout}}
@@ -73,9 +70,8 @@ ${FACTS_TEXT}
 `,
 }
 
-export const paymentRefunded: Template = {
+export const paymentRefunded: BuiltInTemplate = {
   name: 'payment-refunded',
-  version: 1,
   variables: VARIABLES,
   subject: 'Refund of {{amount}} {{currency}}',
   html: `{{#> layout heading="Refund"}}

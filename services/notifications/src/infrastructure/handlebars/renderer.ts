@@ -1,104 +1,50 @@
-import { runInThisContext } from 'node:vm'
-import Handlebars from 'handlebars'
-import type { Renderer } from '../../application/ports.ts'
+import type { Cache } from '@ashlar/platform/cache'
+import type { Renderer, TemplateReader } from '../../application/ports.ts'
 import { oneLine } from '../../domain/greeting.ts'
-import type { Template, Variables } from '../../domain/template.ts'
-import { LAYOUT, LINK_BUTTON } from '../../domain/templates/layout.ts'
-import { createTimeLimit } from './time-limit.ts'
+import type { TemplateNeeds, Variables } from '../../domain/template.ts'
+import { type Compiled, createCompiler, type Values } from './environment.ts'
+import type { Limited } from './limits.ts'
 
-export type RenderLimits = { maxBytes: number; maxMs: number; cachedTemplates: number }
+/** A version as it lies in the cache: compiled once, however many messages are made from it. */
+export type ReadyTemplate = { needs: TemplateNeeds; trusted: boolean; compiled: Compiled }
 
-type Compiled = {
-  subject: Handlebars.TemplateDelegate
-  html: Handlebars.TemplateDelegate
-  text: Handlebars.TemplateDelegate
+type Options = {
+  templates: TemplateReader
+  /** Keys are `templates:{name}:v{n}`. A version never changes, so what lies there is never out of date. */
+  cache: Cache<ReadyTemplate>
+  limited: Limited
+  /** Filled in for every template that has such a variable. */
+  supplied: Variables
 }
 
-/** Helpers a template may call. Everything else fails when it is compiled, also what Handlebars brings by itself. */
-const KNOWN_HELPERS = {
-  if: true,
-  unless: true,
-  each: true,
-  with: false,
-  log: false,
-  lookup: false,
-  helperMissing: false,
-  blockHelperMissing: false,
-} as const
-
-/** Only own properties are reached: `{{constructor}}` and `{{__proto__}}` are as unknown as any other missing name. */
-const RUNTIME = {
-  allowProtoPropertiesByDefault: false,
-  allowProtoMethodsByDefault: false,
-  allowCallsToHelperMissing: false,
-} as const
-
-const MAX_SUBJECT_LENGTH = 200
-
-/**
- * Renders templates in an environment of their own: closed helpers, strict lookups (a forgotten variable throws
- * instead of leaving a hole), HTML escaped, and limits on size and time. `templates` are compiled at once, others when
- * first used; both are kept under `templates:{name}:v{n}`. A version never changes, so nothing has to be invalidated.
- */
-export const createRenderer = (limits: RenderLimits, templates: readonly Template[] = []): Renderer => {
-  const environment = Handlebars.create()
-  // The library's own `compile` puts the work off to the first call, which would count against the time of that message.
-  const compile = (source: string, escaped: boolean): Handlebars.TemplateDelegate => {
-    const program = environment.precompile(source, {
-      strict: true,
-      noEscape: !escaped,
-      knownHelpersOnly: true,
-      knownHelpers: { ...KNOWN_HELPERS },
-    })
-    return environment.template(runInThisContext(`(${program})`))
+/** Renders messages from stored versions. Those that came with a release are trusted; others are held to the time limit. */
+export const createRenderer = ({ templates, cache, limited, supplied }: Options): Renderer => {
+  const compile = createCompiler()
+  const load = async (name: string, version: number): Promise<ReadyTemplate> => {
+    const template = await templates.find(name, version)
+    if (!template) throw new Error(`there is no version ${version} of the template ${name}`)
+    return { needs: template.variables, trusted: template.origin === 'built-in', compiled: compile(template) }
   }
-  environment.registerPartial('layout', compile(LAYOUT, true))
-  environment.registerPartial('button', compile(LINK_BUTTON, true))
-
-  const cache = new Map<string, Compiled>()
-  const compiled = (template: Template): Compiled => {
-    const key = `templates:${template.name}:v${template.version}`
-    const known = cache.get(key)
-    if (known) return known
-    const made = {
-      subject: compile(template.subject, false),
-      html: compile(template.html, true),
-      text: compile(template.text, false),
-    }
-    if (cache.size >= limits.cachedTemplates) cache.delete(cache.keys().next().value ?? '')
-    cache.set(key, made)
-    return made
-  }
-
-  for (const template of templates) compiled(template)
-
-  const within = createTimeLimit(limits.maxMs)
   return {
-    render: (template, variables) => {
-      const texts = compiled(template)
-      const input = checked(template, variables)
-      const mail = within(() => ({
-        subject: oneLine(texts.subject(input, RUNTIME)).slice(0, MAX_SUBJECT_LENGTH),
-        html: texts.html(input, RUNTIME),
-        text: texts.text(input, RUNTIME),
-      }))
-      const sizeBytes = Buffer.byteLength(mail.subject) + Buffer.byteLength(mail.html) + Buffer.byteLength(mail.text)
-      if (sizeBytes > limits.maxBytes) {
-        throw new Error(`template ${template.name} v${template.version} made more than ${limits.maxBytes} bytes`)
+    render: async (name, version, variables) => {
+      const { needs, trusted, compiled } = await cache.get(`templates:${name}:v${version}`, () => load(name, version))
+      try {
+        return limited(compiled, checked(needs, { ...variables, ...supplied }), trusted)
+      } catch (error) {
+        throw new Error(`template ${name} v${version}: ${error instanceof Error ? error.message : String(error)}`)
       }
-      return mail
     },
   }
 }
 
 /** Strings and null only, one line each, under the declared names: no object, hence no template passed as data, ever gets in. */
-const checked = (template: Template, variables: Variables): Record<string, string | null> => {
-  const input: Record<string, string | null> = Object.create(null)
-  for (const [name, need] of Object.entries(template.variables)) {
+const checked = (needs: TemplateNeeds, variables: Variables): Values => {
+  const values: Record<string, string | null> = Object.create(null)
+  for (const [name, need] of Object.entries(needs)) {
     const value = variables[name] ?? null
-    if (value !== null && typeof value !== 'string') throw new Error(`variable ${name} of ${template.name} is no text`)
-    if (need === 'required' && value === null) throw new Error(`template ${template.name} lacks its variable ${name}`)
-    input[name] = value === null ? null : oneLine(value)
+    if (value !== null && typeof value !== 'string') throw new Error(`the variable ${name} is no text`)
+    if (need === 'required' && value === null) throw new Error(`the variable ${name} is missing`)
+    values[name] = value === null ? null : oneLine(value)
   }
-  return input
+  return values
 }

@@ -1,13 +1,11 @@
 import { systemClock } from '@ashlar/kernel'
-import { createUnitOfWork, openDatabase } from '@ashlar/platform/postgres'
+import { openDatabase } from '@ashlar/platform/postgres'
 import { testDatabase, testRuntime } from '@ashlar/platform/testing'
 import { mailerConformance } from '../../../test/mailer.conformance.ts'
 import { listMailbox } from '../../application/queries/list-mailbox.ts'
 import { notificationsMigrations } from '../../index.ts'
 import { createContentSeal } from '../content-seal.ts'
-import { createContactRepository, createContentRepository } from '../postgres/contents.ts'
-import { createMailboxReader, createMailboxRepository } from '../postgres/mailbox.ts'
-import { createNotificationRepository } from '../postgres/notifications.ts'
+import { createMailbox } from '../postgres/mailbox.ts'
 import type { NotificationsDatabase } from '../postgres/schema.ts'
 import { createMailboxMailer, createMailboxSeal } from './mailbox.ts'
 
@@ -20,22 +18,10 @@ mailerConformance('mailbox', async () => {
     runtime,
     service: 'notifications',
   })
-  const unitOfWork = createUnitOfWork({
-    database,
-    runtime,
-    service: 'notifications',
-    repositories: (db: typeof database.db) => ({
-      notifications: createNotificationRepository(db),
-      contents: createContentRepository(db),
-      contacts: createContactRepository(db),
-      mailbox: createMailboxRepository(db),
-    }),
-  })
   const { hashAddress } = createContentSeal(runtime.keys)
-  const mailbox = createMailboxReader(database.db)
+  const mailbox = createMailbox(database.db)
   const seal = createMailboxSeal(runtime.keys)
   const mailer = createMailboxMailer({
-    unitOfWork,
     mailbox,
     seal,
     hashAddress,

@@ -1,7 +1,6 @@
 import type { NewId } from '@ashlar/kernel'
 import type { Keyring } from '@ashlar/platform/keys'
-import type { UnitOfWork } from '@ashlar/platform/postgres'
-import type { MailboxReader, Mailer, OutgoingMail, Repositories } from '../../application/ports.ts'
+import type { Mailbox, Mailer, OutgoingMail } from '../../application/ports.ts'
 import type { StoredMail } from '../../application/queries/list-mailbox.ts'
 import { refuseUnsafe } from './envelope.ts'
 
@@ -24,8 +23,7 @@ export const createMailboxSeal = (keys: Keyring): MailboxSeal => {
  * One row per Message-ID, with a count of hand-overs. It can be asked what it has, so nothing stays unknown.
  */
 export const createMailboxMailer = (deps: {
-  unitOfWork: UnitOfWork<Repositories>
-  mailbox: MailboxReader
+  mailbox: Mailbox
   seal: MailboxSeal
   hashAddress: (address: string) => string
   newId: NewId
@@ -35,16 +33,14 @@ export const createMailboxMailer = (deps: {
     const refused = refuseUnsafe(mail)
     if (refused) return refused
     const { messageId, notificationId, template } = mail
-    await deps.unitOfWork((tx) =>
-      tx.mailbox.put({
-        id: deps.newId(),
-        messageId,
-        notificationId,
-        template,
-        toHash: deps.hashAddress(mail.to),
-        sealed: deps.seal.seal(messageId, stored(mail)),
-      }),
-    )
+    await deps.mailbox.put({
+      id: deps.newId(),
+      messageId,
+      notificationId,
+      template,
+      toHash: deps.hashAddress(mail.to),
+      sealed: deps.seal.seal(messageId, stored(mail)),
+    })
     return { outcome: 'accepted' }
   },
   find: (messageId) => deps.mailbox.has(messageId),

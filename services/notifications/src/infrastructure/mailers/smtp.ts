@@ -1,5 +1,6 @@
 import nodemailer, { type NodemailerError } from 'nodemailer'
 import type { Mailer } from '../../application/ports.ts'
+import { enhancedCode, isAddressGone } from '../../domain/bounce.ts'
 import type { HandOver } from '../../domain/delivery.ts'
 import { refuseUnsafe } from './envelope.ts'
 
@@ -87,12 +88,16 @@ const classify = (error: NodemailerError, { finalDotPossible }: Progress): HandO
   const about = { code: codeOf(error), ...(reply >= 400 && { response: String(reply) }) }
   const answered = reply >= 400 && reply !== 421 && ABOUT_THE_MESSAGE.test(error.command ?? '')
   // 503 blames the order of commands: the session, not the message.
-  if (answered) return { outcome: reply >= 500 && reply !== 503 ? 'refused' : 'deferred', ...about }
+  if (answered && (reply < 500 || reply === 503)) return { outcome: 'deferred', ...about }
+  if (answered) return { outcome: 'refused', ...about, ...(addressGone(error, reply) && { addressGone: true }) }
   if (finalDotPossible) return { outcome: 'unknown', code: about.code }
   // Refused by the library itself: the server's size limit, an address it cannot transport.
   if (error.code === 'EMESSAGE' && reply === 0) return { outcome: 'refused', ...about }
   return { outcome: 'deferred', ...about }
 }
+
+const addressGone = ({ command = '', response = '' }: NodemailerError, reply: number): boolean =>
+  !command.startsWith('MAIL FROM') && isAddressGone(reply, enhancedCode(response), command.startsWith('RCPT TO'))
 
 const codeOf = (error: NodemailerError): string =>
   error.responseCode ? `smtp_${error.responseCode}` : `smtp_${(error.code ?? error.name ?? 'error').toLowerCase()}`

@@ -1,8 +1,25 @@
 import { sql } from 'kysely'
-import type { MailboxReader, MailboxRepository } from '../../application/ports.ts'
+import type { Mailbox, MailboxRepository } from '../../application/ports.ts'
 import type { Db } from './schema.ts'
 
 export const createMailboxRepository = (db: Db): MailboxRepository => ({
+  dropOlderThan: async (days, limit) => {
+    const dropped = await db
+      .deleteFrom('mailbox')
+      .where('message_id', 'in', (of) =>
+        of
+          .selectFrom('mailbox')
+          .select('message_id')
+          .where('sent_at', '<', sql<Date>`now() - make_interval(days => ${days}::integer)`)
+          .limit(limit),
+      )
+      .executeTakeFirst()
+    return Number(dropped.numDeletedRows)
+  },
+})
+
+/** Stands in for a mail server, so it works outside of every unit of work, one statement at a time. */
+export const createMailbox = (db: Db): Mailbox => ({
   put: async (row) => {
     await db
       .insertInto('mailbox')
@@ -20,22 +37,6 @@ export const createMailboxRepository = (db: Db): MailboxRepository => ({
       )
       .execute()
   },
-  dropOlderThan: async (days, limit) => {
-    const dropped = await db
-      .deleteFrom('mailbox')
-      .where('message_id', 'in', (of) =>
-        of
-          .selectFrom('mailbox')
-          .select('message_id')
-          .where('sent_at', '<', sql<Date>`now() - make_interval(days => ${days}::integer)`)
-          .limit(limit),
-      )
-      .executeTakeFirst()
-    return Number(dropped.numDeletedRows)
-  },
-})
-
-export const createMailboxReader = (db: Db): MailboxReader => ({
   has: async (messageId) => {
     const row = await db.selectFrom('mailbox').select('id').where('message_id', '=', messageId).executeTakeFirst()
     return row !== undefined
