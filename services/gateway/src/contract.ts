@@ -43,6 +43,12 @@ export const sandboxCharge = z.object({
   at: timestamp,
 })
 
+/** What browsers send when something broke a content security policy: the older form, and that of the Reporting API. */
+const cspReport = z.union([
+  z.object({ 'csp-report': z.looseObject({}) }),
+  z.array(z.object({ type: z.string().max(100), body: z.looseObject({}).optional() })).max(100),
+])
+
 /** Served everywhere. */
 export const gatewayRoutes = {
   home: defineRoute({
@@ -60,6 +66,18 @@ export const gatewayRoutes = {
     access: 'public',
     params: z.object({ service: z.enum(['auth', 'payments', 'notifications', 'audit']) }),
     responses: { 200: serviceHealth, 503: serviceHealth },
+  }),
+  cspReport: defineRoute({
+    method: 'POST',
+    path: '/csp-report',
+    summary: 'Takes what browsers report of the content security policy',
+    description: 'Also as `/csp-report/`. Counted and logged in a few bounded fields.',
+    access: 'public',
+    body: cspReport,
+    consumes: ['application/csp-report', 'application/reports+json'],
+    unknownFields: 'ignore',
+    responses: { 204: null },
+    limits: [{ name: 'csp-report', quota: 60, windowSeconds: 60, by: 'address' }],
   }),
 }
 

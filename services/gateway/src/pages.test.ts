@@ -37,7 +37,7 @@ describe('pages', () => {
 
   test('the first page links what is there', async () => {
     const links = [...(await (await get('/')).text()).matchAll(/href="([^"]+)"/g)].map(([, link]) => link ?? '')
-    expect(links).toEqual(['/health', '/openapi.json', '/metrics', '/dev/mailbox'])
+    expect(links).toEqual(['/health', '/docs', '/openapi.json', '/metrics', '/dev/mailbox'])
     for (const link of links) expect([link, (await get(link)).status]).toEqual([link, 200])
   })
 

@@ -12,7 +12,15 @@ import { DependencyUnavailable } from '@ashlar/platform/postgres'
 import type { Runtime } from '@ashlar/platform/runtime'
 import { type LogLine, testRuntime } from '@ashlar/platform/testing'
 import { z } from 'zod'
-import { createGateway, type DevTools, type Gateway, type GatewaySettings, gatewaySettings } from '../src/index.ts'
+import {
+  createGateway,
+  type DevTools,
+  type Gateway,
+  type GatewayDeps,
+  type GatewaySettings,
+  gatewaySettings,
+} from '../src/index.ts'
+import { LONG, oddHandlers, oddRoutes } from './fake-notifications.ts'
 
 export const caller: Caller = {
   userId: '0193f6f0-0000-7000-8000-000000000001',
@@ -52,6 +60,10 @@ export type FakeServices = {
   /** Holds `/payments/slow` back until it resolves. */
   slow: { release(): void; waiting: Promise<void> }
   down: Set<string>
+  /** How many streams of services were given up or read to their end. */
+  streams: { closed: number }
+  /** The addresses of those who listed payments, as the service was told. */
+  addresses: string[]
 }
 
 const errors = defineErrors({
@@ -65,6 +77,7 @@ export const fakeServices = async (runtime: Runtime): Promise<FakeServices> => {
   const seen: Seen[] = []
   const links: FakeServices['links'] = []
   const down = new Set<string>()
+  const addresses: string[] = []
   const entered = Promise.withResolvers<void>()
   const held = Promise.withResolvers<void>()
 
@@ -96,6 +109,13 @@ export const fakeServices = async (runtime: Runtime): Promise<FakeServices> => {
     access: 'user',
     responses: { 200: z.object({ userId: z.string() }) },
   })
+  const login = defineRoute({
+    method: 'POST',
+    path: '/auth/login',
+    summary: 'A long answer with a token',
+    access: 'public',
+    responses: { 200: z.object({ userId: z.string() }) },
+  })
   const verify = defineRoute({
     method: 'POST',
     path: '/auth/verify-email',
@@ -117,6 +137,7 @@ export const fakeServices = async (runtime: Runtime): Promise<FakeServices> => {
   const auth = await make('auth', {
     routes: {
       validate: user,
+      login,
       verify,
       reset,
       jwks: defineRoute({
@@ -128,6 +149,7 @@ export const fakeServices = async (runtime: Runtime): Promise<FakeServices> => {
       }),
     },
     handlers: {
+      login: async () => ok({ status: 200, body: { userId: LONG } }),
       validate: async (input: { caller: Caller }) => ok({ status: 200, body: { userId: input.caller.userId } }),
       verify: async ({ body }: { body: { token: string } }) => {
         links.push({ path: 'verify', token: body.token })
@@ -181,7 +203,10 @@ export const fakeServices = async (runtime: Runtime): Promise<FakeServices> => {
       }),
     },
     handlers: {
-      list: async () => ok({ status: 200, body: { text: 'none' } }),
+      list: async ({ ip }: { ip: string }) => {
+        addresses.push(ip)
+        return ok({ status: 200, body: { text: 'none' } })
+      },
       create: async ({ body }: { body: { text: string } }) => ok({ status: 201, body }),
       slow: async () => {
         entered.resolve()
@@ -191,13 +216,19 @@ export const fakeServices = async (runtime: Runtime): Promise<FakeServices> => {
       get: async ({ params }: { params: { id: string } }) => ok({ status: 200, body: { text: params.id } }),
     },
   })
-  const empty = { routes: {}, handlers: {} }
+  const streams = { closed: 0 }
+  const closed = (): void => {
+    streams.closed += 1
+  }
+  const notifications = await make('notifications', { routes: oddRoutes, handlers: oddHandlers(closed) })
   return {
-    http: { auth, payments, notifications: await make('notifications', empty), audit: await make('audit', empty) },
+    http: { auth, payments, notifications, audit: await make('audit', { routes: {}, handlers: {} }) },
     seen,
     links,
     slow: { release: () => held.resolve(), waiting: entered.promise },
     down,
+    streams,
+    addresses,
   }
 }
 
@@ -255,10 +286,19 @@ export type Rig = FakeServices & {
   close(): Promise<void>
 }
 
-export const openRig = async (
-  options: { settings?: Partial<GatewaySettings>; environment?: Runtime['environment']; publicUrl?: string } = {},
-): Promise<Rig> => {
-  const runtime = testRuntime({ environment: options.environment ?? 'test' })
+export type RigOptions = {
+  settings?: Partial<GatewaySettings>
+  environment?: Runtime['environment']
+  publicUrl?: string
+  logLevel?: string
+  tracing?: Runtime['tracing']
+  /** In place of the one that knows `good` and `stale`. */
+  authenticator?: Authenticator
+} & Pick<GatewayDeps, 'report' | 'refuseWrites'>
+
+export const openRig = async (options: RigOptions = {}): Promise<Rig> => {
+  const { environment = 'test', logLevel = 'info', tracing } = options
+  const runtime = testRuntime({ environment, logLevel, ...(tracing && { tracing }) })
   const services = await fakeServices(runtime as Runtime)
   const { auth, payments, notifications, audit } = services.http
   const gateway = await createGateway({
@@ -270,9 +310,11 @@ export const openRig = async (
       notifications: { http: notifications },
       audit: { http: audit },
     },
-    authenticator,
+    authenticator: options.authenticator ?? authenticator,
     publicUrl: options.publicUrl ?? 'http://localhost:3000',
     dev: devTools,
+    report: options.report,
+    refuseWrites: options.refuseWrites,
   })
   const { port, managementPort } = await gateway.listen('127.0.0.1', 0)
   return {

@@ -3,9 +3,8 @@ import { STATUS_CODES } from 'node:http'
 import { newTraceparent } from '@ashlar/platform/context'
 import { renderProblem } from '@ashlar/platform/http'
 import { gatewayErrors } from '../contract.ts'
-import type { Peer } from '../domain/address.ts'
+import type { Client } from '../domain/address.ts'
 import { SERVED_METHODS } from '../domain/framing.ts'
-import { SECURITY_HEADERS } from '../domain/security-headers.ts'
 import type { GatewayRefusal } from './exchange.ts'
 import type { Observer } from './observe.ts'
 
@@ -22,8 +21,8 @@ const REFUSALS: Readonly<Record<string, GatewayRefusal>> = {
 
 /** The bytes that answer what never became a request: parser errors, late requests, `CONNECT`. Logged and counted. */
 export const createBrokenAnswer =
-  (observer: Observer) =>
-  (error: NodeJS.ErrnoException, peer: Peer | undefined): string => {
+  (observer: Observer, securityHeaders: Readonly<Record<string, string>>) =>
+  (error: NodeJS.ErrnoException, peer: Client | undefined): string => {
     const refusal = REFUSALS[error.code ?? error.message] ?? {
       code: 'request_malformed' as const,
       detail: 'This is not a well-formed HTTP/1.1 request.',
@@ -32,7 +31,7 @@ export const createBrokenAnswer =
     const problem = renderProblem(gatewayErrors, refusal, { requestId, traceparent: newTraceparent() }, '')
     observer.broken({ requestId, status: problem.status, code: problem.code, ip: peer?.address ?? '' })
     const fields = [
-      ...Object.entries(SECURITY_HEADERS),
+      ...Object.entries(securityHeaders),
       ...Object.entries(problem.headers),
       ['x-request-id', requestId],
       ['content-length', String(Buffer.byteLength(problem.body))],

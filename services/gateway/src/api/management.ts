@@ -4,22 +4,26 @@ import { newTraceparent } from '@ashlar/platform/context'
 import { type HttpServer, renderProblem } from '@ashlar/platform/http'
 import { type GatewayCode, gatewayErrors } from '../contract.ts'
 import { loopbackHosts } from '../domain/hosts.ts'
-import { SECURITY_HEADERS } from '../domain/security-headers.ts'
 
 const HEALTH = /^\/(?:livez|readyz|startupz|health(?:\/[a-z]+)?)$/
 
-type Deps = { own: HttpServer; metrics(): Promise<string>; metricsType: string }
+type Deps = {
+  own: HttpServer
+  metrics(): Promise<string>
+  metricsType: string
+  securityHeaders: Readonly<Record<string, string>>
+}
 
 /**
  * What the management port serves: metrics and health, to whoever is on this machine. It asks for a loopback name in
  * `Host`, so that a page of another site cannot read it through the browser of somebody who sits here.
  */
 export const createManagement =
-  ({ own, metrics, metricsType }: Deps) =>
+  ({ own, metrics, metricsType, securityHeaders }: Deps) =>
   (request: IncomingMessage, response: ServerResponse): void => {
     const path = (request.url ?? '').split('?', 1)[0] ?? ''
     const end = (status: number, headers: Record<string, string>, body: string): void => {
-      response.writeHead(status, { ...SECURITY_HEADERS, ...headers, 'content-length': Buffer.byteLength(body) })
+      response.writeHead(status, { ...securityHeaders, ...headers, 'content-length': Buffer.byteLength(body) })
       response.end(body)
     }
     const refuse = (code: GatewayCode): void => {
@@ -30,7 +34,7 @@ export const createManagement =
 
     if (!loopbackHosts(request.headers.host)) refuse('host_unknown')
     else if (request.method !== 'GET' && request.method !== 'HEAD') refuse('method_not_allowed')
-    else if (HEALTH.test(path)) own.handle(request, response, { headers: SECURITY_HEADERS })
+    else if (HEALTH.test(path)) own.handle(request, response, { headers: securityHeaders })
     else if (path !== '/metrics') refuse('not_found')
     else {
       metrics().then(

@@ -1,7 +1,7 @@
-import { traceIdOf } from '@ashlar/platform/context'
 import { createRequestMetrics, methodLabel } from '@ashlar/platform/http'
-import type { Logger, Metrics } from '@ashlar/platform/telemetry'
+import type { Logger, Metrics, Span } from '@ashlar/platform/telemetry'
 import type { Exchange } from './exchange.ts'
+import { requestLines } from './header-log.ts'
 
 export type Observer = {
   /** Once per request, after its answer has gone or its connection broke. */
@@ -10,23 +10,25 @@ export type Observer = {
   broken(about: { requestId: string; status: number; code: string; ip: string }): void
 }
 
-/** The one log line and the metrics of each request that passes the gateway; label values are patterns, never input. */
+/** The one log line, the metrics and the span of each request that passes the gateway; labels are patterns, never input. */
 export const createObserver = (metrics: Metrics, log: Logger): Observer => {
   const count = createRequestMetrics(metrics)
 
   return {
     finished: (exchange) => {
-      const { request, response, path, below, own } = exchange
+      const { request, response, path, below, own, span, sentHeaders } = exchange
       const durationMs = performance.now() - exchange.startedAtMs
       // 499: the client went away before it had its answer.
       const status = response.writableFinished ? response.statusCode : 499
       const method = methodLabel(request.method ?? '')
       const route = own && below ? openApiPath(below.route) : exchange.route
+      const code = exchange.code ?? below?.code
       if (!own) count(method, route, status, durationMs / 1000)
       log.info(
         {
           correlationId: exchange.requestId,
-          traceId: traceIdOf(exchange.traceparent),
+          // Written here, so its form need not be checked (W3C Trace Context, section 3.2).
+          traceId: exchange.traceparent.slice(3, 35),
           userId: exchange.userId,
           method,
           // A parameter called token is a secret in the path.
@@ -34,11 +36,15 @@ export const createObserver = (metrics: Metrics, log: Logger): Observer => {
           route,
           status,
           duration: `${Math.round(durationMs)}ms`,
-          ip: exchange.peer.address,
-          code: exchange.code ?? below?.code,
+          // Head and body of the answer, as they went over the wire.
+          bytes: request.socket.bytesWritten - exchange.sentBefore,
+          ip: exchange.client.address,
+          code,
+          ...(sentHeaders && { requestHeaders: requestLines(request.headers), responseHeaders: sentHeaders() }),
         },
         'request',
       )
+      if (span) endSpan(span, method, route, status, code, exchange.requestId)
     },
     broken: ({ requestId, status, code, ip }) => {
       count('_OTHER', '(none)', status, 0)
@@ -49,3 +55,22 @@ export const createObserver = (metrics: Metrics, log: Logger): Observer => {
 
 /** A pattern of the gateway's own router in the spelling of all others: `/health/:service` is `/health/{service}`. */
 const openApiPath = (pattern: string): string => pattern.replace(/:(\w+)/g, '{$1}')
+
+/** Named by the pattern: a path may hold a secret, and a collector keeps every name. */
+const endSpan = (
+  span: Span,
+  method: string,
+  route: string,
+  status: number,
+  code: string | undefined,
+  requestId: string,
+): void => {
+  span.rename(`${method} ${route}`)
+  span.set({
+    'http.route': route,
+    'http.response.status_code': status,
+    'ashlar.request_id': requestId,
+    'ashlar.code': code,
+  })
+  span.end(status >= 500 ? (code ?? String(status)) : undefined)
+}

@@ -63,3 +63,12 @@ export type DevTools = {
   mailbox: { list(query: { to?: string; limit: number }): Promise<{ data: MailboxMessage[] }> }
   charges(query: { transactionId: string }): Promise<SandboxCharge[]>
 }
+
+/** Something about how this Ashlar is set up that an operator should mend. */
+export type Finding = { code: 'untrusted_forwarder' | 'forwarding_conflict'; detail: string }
+
+/** A file of the API reference. `version` changes with its content. */
+export type ReferenceAsset = { name: string; type: string; version: string; bytes: Buffer }
+
+/** The files of the API reference: these names and no others. */
+export type ReferenceAssets = { names: readonly string[]; find(name: string): Promise<ReferenceAsset> }

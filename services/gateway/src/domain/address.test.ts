@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { peerOf } from './address.ts'
+import { clientOf } from './address.ts'
 
 test.each([
   ['192.0.2.7', '192.0.2.7', '192.0.2.7', false],
@@ -12,13 +12,15 @@ test.each([
   ['2001:db8::4', '2001:db8::4', '2001:db8:0:0::/64', false],
   ['fe80::1%eth0', 'fe80::1%eth0', 'fe80:0:0:0::/64', false],
   ['64:ff9b::192.0.2.7', '64:ff9b::192.0.2.7', '64:ff9b:0:0::/64', false],
-])('%s is %s of %s', (text, address, network, loopback) => expect(peerOf(text)).toEqual({ address, network, loopback }))
+])('%s is %s of %s', (text, address, network, loopback) =>
+  expect(clientOf(text)).toEqual({ address, network, loopback }),
+)
 
 test('two addresses of one /64 count as one, of two not', () => {
-  expect(peerOf('2001:db8:1:2::a').network).toBe(peerOf('2001:db8:1:2:ffff::b').network)
-  expect(peerOf('2001:db8:1:2::a').network).not.toBe(peerOf('2001:db8:1:3::a').network)
+  expect(clientOf('2001:db8:1:2::a').network).toBe(clientOf('2001:db8:1:2:ffff::b').network)
+  expect(clientOf('2001:db8:1:2::a').network).not.toBe(clientOf('2001:db8:1:3::a').network)
 })
 
 test('a connection that is gone already is nobody, and not from here', () => {
-  expect(peerOf(undefined)).toEqual({ address: '', network: 'unknown', loopback: false })
+  expect(clientOf(undefined)).toEqual({ address: '', network: 'unknown', loopback: false })
 })

@@ -9,6 +9,7 @@ describe('route patterns', () => {
       method: 'GET',
       path,
       public: false,
+      limits: [],
     })),
   )
 

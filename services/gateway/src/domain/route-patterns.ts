@@ -1,5 +1,10 @@
-/** What the gateway knows of a service's route; `path` is its OpenAPI pattern, and anyone may call a `public` one. */
-export type Route = { method: string; path: string; public: boolean }
+import type { Limit } from '@ashlar/platform/limits'
+
+/**
+ * What the gateway knows of a route; `path` is its OpenAPI pattern, and anyone may call a `public` one. `limits` are
+ * its own, counted per client address beside those for all routes.
+ */
+export type Route = { method: string; path: string; public: boolean; limits: readonly Limit[] }
 
 /** Finds the route that a request belongs to: `/payments/{id}` for `GET /payments/0193…`, undefined for none. */
 export type RoutePatterns = (method: string, path: string) => Route | undefined

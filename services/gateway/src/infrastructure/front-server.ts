@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Peer, peerOf } from '../domain/address.ts'
+import type { Peer } from '../domain/address.ts'
 
 /** What is known of one connection. `current` is the response that a parser error would break into. */
 type Connection = { readonly peer: Peer; current?: ServerResponse; open: number; idleSinceMs: number }
@@ -11,6 +11,8 @@ export type FrontTimeouts = {
   /** For a whole request, head and body. */
   requestMs: number
   idleMs: number
+  /** For a client to take some bytes of an answer that waits for it. */
+  stallMs: number
   /** How long `close` waits for requests that were accepted. */
   drainMs: number
   /** How long an idle connection is still listened to while closing: a request may be on its way in it. */
@@ -19,6 +21,9 @@ export type FrontTimeouts = {
 
 export type FrontServerOptions = {
   timeouts: FrontTimeouts
+  /** Open connections of one client address, trusted proxies excepted; 0 for any number. */
+  connectionsPerAddress: number
+  peerOf(address: string | undefined): Peer
   onRequest(request: IncomingMessage, response: ServerResponse, peer: Peer): void
   /** Bytes that are no request, a request that came too slowly, or a `CONNECT`. Answers what to write. */
   onBroken(error: NodeJS.ErrnoException, peer: Peer | undefined): string
@@ -31,6 +36,7 @@ const BACKLOG_MS = 250
 export class FrontServer {
   readonly #server: Server
   readonly #connections = new Map<Duplex, Connection>()
+  readonly #perAddress = new Map<string, number>()
   readonly #options: FrontServerOptions
   #draining = false
   #accepted = 0
@@ -38,7 +44,7 @@ export class FrontServer {
 
   constructor(options: FrontServerOptions) {
     this.#options = options
-    const { headersMs, requestMs, idleMs } = options.timeouts
+    const { headersMs, requestMs, idleMs, stallMs } = options.timeouts
     this.#server = createServer({
       headersTimeout: Math.min(headersMs, requestMs),
       requestTimeout: requestMs,
@@ -48,6 +54,8 @@ export class FrontServer {
       requireHostHeader: false,
       noDelay: true,
     })
+    // Counts from the last byte in either direction; a write that makes headway counts as one.
+    this.#server.setTimeout(stallMs, (socket) => this.#quiet(socket))
     this.#server.on('connection', (socket) => this.#accept(socket))
     this.#server.on('request', (request, response) => this.#begin(request, response))
     // Decided before the body is invited: a refused client need not send it.
@@ -121,8 +129,29 @@ export class FrontServer {
 
   #accept(socket: Socket): void {
     this.#accepted += 1
-    this.#connections.set(socket, { peer: peerOf(socket.remoteAddress), open: 0, idleSinceMs: performance.now() })
+    const peer = this.#options.peerOf(socket.remoteAddress)
+    const limit = this.#options.connectionsPerAddress
+    if (limit > 0 && !peer.trusted) {
+      const open = this.#perAddress.get(peer.network) ?? 0
+      if (open >= limit) return void socket.destroy()
+      this.#perAddress.set(peer.network, open + 1)
+      socket.once('close', () => this.#leave(peer.network))
+    }
+    this.#connections.set(socket, { peer, open: 0, idleSinceMs: performance.now() })
     socket.once('close', () => this.#connections.delete(socket))
+  }
+
+  #leave(network: string): void {
+    const open = (this.#perAddress.get(network) ?? 1) - 1
+    if (open === 0) this.#perAddress.delete(network)
+    else this.#perAddress.set(network, open)
+  }
+
+  /** Nothing came and nothing went for a while: an idle client, one who does not read, or a service that is at work. */
+  #quiet(socket: Socket): void {
+    const waits = (this.#connections.get(socket)?.open ?? 0) > 0 && socket.writableLength === 0
+    if (waits) socket.setTimeout(this.#options.timeouts.stallMs)
+    else socket.destroy()
   }
 
   #begin(request: IncomingMessage, response: ServerResponse): void {

@@ -10,7 +10,8 @@ export const homePage = ({ metrics, mailbox }: HomeLinks): Page =>
 <p class="soft">Accounts, payments, notifications and an audit trail, behind this one address.</p>
 <ul>
 <li><a href="/health">Health</a> <span class="soft">of every service and what it depends on</span></li>
-<li><a href="/openapi.json">OpenAPI</a> <span class="soft">every route with its shapes and errors</span></li>
+<li><a href="/docs">API reference</a> <span class="soft">every route, to read and to try</span></li>
+<li><a href="/openapi.json">OpenAPI</a> <span class="soft">the same for programs</span></li>
 ${metrics ? html`<li><a href="/metrics">Metrics</a> <span class="soft">for Prometheus</span></li>` : undefined}
 ${mailbox ? html`<li><a href="/dev/mailbox">Mailbox</a> <span class="soft">the mails that would have been sent</span></li>` : undefined}
 </ul>`,

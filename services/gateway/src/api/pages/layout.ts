@@ -68,7 +68,7 @@ ${content}
   return {
     headers: {
       'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': pagePolicy(nonce),
+      ...pagePolicy(nonce),
       'referrer-policy': 'no-referrer',
       'cache-control': 'no-store',
     },

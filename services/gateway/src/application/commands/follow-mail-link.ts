@@ -11,13 +11,20 @@ export type FollowMailLink = (input: {
   passport: Passport
 }) => Promise<Result<undefined, MailLinkRefusal>>
 
+type Deps = {
+  auth: Pick<Upstream, 'call'>
+  /** True while nothing may be changed. */
+  refuseWrites?: () => boolean
+}
+
 /** Where auth takes what the two pages send. */
 export const AUTH_PATHS = { '/verify-email': '/auth/verify-email', '/reset-password': '/auth/password/reset' } as const
 
 /** Passes on to auth what a person sent from the page behind a link in a mail. The token is written down nowhere. */
 export const followMailLink =
-  ({ auth }: { auth: Pick<Upstream, 'call'> }): FollowMailLink =>
+  ({ auth, refuseWrites }: Deps): FollowMailLink =>
   async ({ path, token, newPassword, passport }) => {
+    if (refuseWrites?.()) return err({ reason: 'later', complaints: [], status: 503 })
     const body = path === '/verify-email' ? { token } : { token, newPassword }
     const answer = await auth.call({ method: 'POST', path: AUTH_PATHS[path], body, passport })
     if (answer.status < 300) return ok(undefined)

@@ -1,4 +1,4 @@
-import { buildOpenApi, mergeOpenApi } from '@ashlar/platform/http'
+import { buildOpenApi, mergeOpenApi, type RouteLimit } from '@ashlar/platform/http'
 import { gatewayErrors, operationalRoutes } from '../../contract.ts'
 import { qualifyComponents } from '../../domain/qualified-components.ts'
 import type { Route } from '../../domain/route-patterns.ts'
@@ -20,14 +20,20 @@ export const openApiOf = (documents: readonly ServiceDocument[], publicUrl: stri
   return { ...mergeOpenApi(info, qualifyComponents(all)), servers: [{ url: publicUrl }] }
 }
 
-type Operations = Record<string, { security?: object[] }>
+type Operation = { security?: object[]; 'x-ashlar-limits'?: readonly RouteLimit[] }
 
 /** Each route of a document. An operation that asks for no security scheme is public (OpenAPI 3.1, section 4.8.10). */
 export const routesOf = (document: object): Route[] =>
-  Object.entries((document as { paths?: Record<string, Operations> }).paths ?? {}).flatMap(([path, operations]) =>
-    Object.entries(operations).map(([method, { security }]) => ({
-      method: method.toUpperCase(),
-      path,
-      public: security?.length === 0,
-    })),
+  Object.entries((document as { paths?: Record<string, Record<string, Operation>> }).paths ?? {}).flatMap(
+    ([path, operations]) =>
+      Object.entries(operations).map(([method, operation]) => ({
+        method: method.toUpperCase(),
+        path,
+        public: operation.security?.length === 0,
+        limits: (operation['x-ashlar-limits'] ?? []).map(({ name, quota, windowSeconds }) => ({
+          name,
+          quota,
+          windowMs: windowSeconds * 1_000,
+        })),
+      })),
   )
