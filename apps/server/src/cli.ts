@@ -16,7 +16,12 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   admin: async () => (await import('./commands/admin.ts')).admin,
   dlq: async () => (await import('./commands/dlq.ts')).dlq,
   audit: async () => (await import('./commands/audit.ts')).audit,
+  ledger: async () => (await import('./commands/ledger.ts')).ledger,
+  keys: async () => (await import('./commands/keys.ts')).keys,
+  users: async () => (await import('./commands/users.ts')).users,
+  notifications: async () => (await import('./commands/notifications.ts')).notifications,
   mailbox: async () => (await import('./commands/mailbox.ts')).mailbox,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
 }
 
 const io: Io = {
@@ -32,7 +37,7 @@ const io: Io = {
 
 const overview = async (): Promise<string> => {
   const lines = await Promise.all(
-    Object.entries(commands).map(async ([name, load]) => `  ${name.padEnd(9)} ${(await load()).summary}`),
+    Object.entries(commands).map(async ([name, load]) => `  ${name.padEnd(13)} ${(await load()).summary}`),
   )
   return `Usage: ashlar <command> [options]
 

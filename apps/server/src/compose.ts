@@ -4,9 +4,10 @@ import { createGateway, type Gateway } from '@ashlar/gateway'
 import { createNotifications, type Notifications } from '@ashlar/notifications'
 import { createPayments, createSandboxProvider, type Payments } from '@ashlar/payments'
 import { createBroadcast } from '@ashlar/platform/broadcast'
-import { type Bus, createPostgresBus } from '@ashlar/platform/bus'
+import { type Bus, createBusHub, createBusRetention, createPostgresBus } from '@ashlar/platform/bus'
 import type { DatabaseName, Runtime } from '@ashlar/platform/runtime'
 import type { Configuration } from './config.ts'
+import { createFindings } from './doctor/findings.ts'
 import { AUDITED_DATABASES, type Stores } from './stores.ts'
 
 /** One whole Ashlar: made, not yet working. */
@@ -26,9 +27,10 @@ export type Ashlar = {
 
 /** Puts the services together. Several calls in one process make several Ashlars that share nothing. */
 export const compose = async (configuration: Configuration, runtime: Runtime, stores: Stores): Promise<Ashlar> => {
-  const { publicUrl, dataDir, environment } = configuration.core
+  const { publicUrl, dataDir, environment, busRetentionDays } = configuration.core
   const broadcast = createBroadcast()
-  const busAs = (role: DatabaseName): Bus => createPostgresBus({ url: stores.url('bus', role), runtime })
+  const hub = createBusHub()
+  const busAs = (role: DatabaseName): Bus => createPostgresBus({ url: stores.url('bus', role), runtime, hub })
   const buses = {
     auth: busAs('auth'),
     payments: busAs('payments'),
@@ -43,12 +45,20 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
     bus: buses.auth,
     broadcast,
     publicUrl,
+    limitsEnabled: configuration.gateway.rateLimitEnabled,
   })
   const { authenticator } = auth
 
   // The sandbox charges nobody: production without a provider of its own answers `provider_not_configured`.
   const production = environment === 'production'
-  const sandbox = production ? undefined : createSandboxProvider({ runtime, databaseUrl: stores.url('sandbox') })
+  const secret = configuration.payments.sandboxWebhookSecret ?? runtime.keys.derive('sandbox-webhook').toString('hex')
+  const sandbox = production
+    ? undefined
+    : createSandboxProvider({
+        runtime,
+        databaseUrl: stores.url('sandbox'),
+        webhooks: { url: `${publicUrl}/payments/webhooks/sandbox`, secret },
+      })
   const payments = await createPayments({
     runtime,
     settings: configuration.payments,
@@ -56,6 +66,7 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
     bus: buses.payments,
     authenticator,
     provider: sandbox,
+    webhookSecrets: { sandbox: sandbox && secret },
   })
 
   const notifications = await createNotifications({
@@ -63,6 +74,7 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
     settings: configuration.notifications,
     databaseUrl: stores.url('notifications'),
     bus: buses.notifications,
+    authenticator,
     publicUrl,
   })
 
@@ -88,9 +100,12 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
     authenticator,
     publicUrl,
     dev: sandbox && { mailbox: notifications.mailbox, charges: sandbox.charges },
+    report: createFindings(dataDir, (error) => runtime.logger('gateway').warn({ err: error }, 'a finding is not kept')),
+    refuseWrites: () => audit.pressure().refuseWrites,
   })
 
-  const services = [audit, auth, notifications, payments]
+  const retention = createBusRetention({ url: stores.url('bus'), runtime, keepDays: busRetentionDays })
+  const services = [audit, auth, notifications, payments, ...(sandbox ? [sandbox] : []), retention]
   return {
     gateway,
     auth,
@@ -104,7 +119,7 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
       for (const service of [...services].reverse()) await service.stop()
     },
     close: async () => {
-      await Promise.all([...services, ...(sandbox ? [sandbox] : [])].map((part) => part.close()))
+      await Promise.all([auth, payments, notifications, audit, sandbox].map((part) => part?.close()))
       await Promise.all(Object.values(buses).map((bus) => bus.close()))
     },
   }

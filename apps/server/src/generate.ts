@@ -6,13 +6,14 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { configurationReference, envExample } from '@ashlar/platform/config'
 import { SETTINGS } from './config.ts'
-import { errorList, eventList, openApi } from './documents/contracts.ts'
+import { asyncApi, errorList, eventList, openApi } from './documents/contracts.ts'
 import { databaseSchema } from './documents/database-schema.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
 const files: readonly [string, () => string | Promise<string>][] = [
   ['docs/generated/openapi.json', openApi],
+  ['docs/generated/asyncapi.json', asyncApi],
   ['docs/generated/errors.md', errorList],
   ['docs/generated/events.md', eventList],
   ['docs/generated/database.md', databaseSchema],

@@ -1,4 +1,4 @@
-import { defineErrors, defineRoute, pageOf, pageQuery, timestamp } from '@ashlar/platform/contract'
+import { content, defineErrors, defineRoute, pageOf, pageQuery, timestamp } from '@ashlar/platform/contract'
 import { z } from 'zod'
 
 export const auditErrors = defineErrors({})
@@ -57,22 +57,24 @@ export const auditVerification = z.object({
   firstBad: z.object({ chain: z.string(), sequence: z.int().positive(), reason: z.string() }).nullable(),
 })
 
+const filters = {
+  actor: name.optional().describe('`type:id`, or a bare id'),
+  action: action.optional(),
+  entity: name.optional(),
+  entityId: name.optional(),
+  service: name.optional(),
+  requestId: name.optional(),
+  from: timestamp.optional().describe('Recorded at this time or later'),
+  to: timestamp.optional().describe('Recorded before this time'),
+}
+
 export const auditRoutes = {
   listEntries: defineRoute({
     method: 'GET',
     path: '/audit/entries',
     summary: 'Entries of the trail, newest first',
     access: { permission: 'audit:read' },
-    query: pageQuery({
-      actor: name.optional().describe('`type:id`, or a bare id'),
-      action: action.optional(),
-      entity: name.optional(),
-      entityId: name.optional(),
-      service: name.optional(),
-      requestId: name.optional(),
-      from: timestamp.optional().describe('Recorded at this time or later'),
-      to: timestamp.optional().describe('Recorded before this time'),
-    }),
+    query: pageQuery(filters),
     responses: { 200: pageOf(auditEntry) },
     errors: ['cursor_invalid'],
   }),
@@ -101,5 +103,18 @@ export const auditRoutes = {
     summary: 'Walks every chain and names the first entry that was edited, deleted, inserted, swapped or cut off',
     access: { permission: 'audit:read' },
     responses: { 200: auditVerification },
+  }),
+  exportEntries: defineRoute({
+    method: 'POST',
+    path: '/audit/exports',
+    summary: 'Entries as a file, oldest first: one JSON object a line, or CSV (RFC 4180) with a header row',
+    description:
+      'Personal values stand in it as in the list. In CSV a cell that a spreadsheet would take for a formula begins ' +
+      'with an apostrophe. That the export was asked for is an entry of the trail. A file that proves itself offline ' +
+      'is made by `ashlar audit export`.',
+    access: { permission: 'audit:read' },
+    body: z.object({ format: z.enum(['ndjson', 'csv']), ...filters }),
+    responses: { 200: content('application/x-ndjson; charset=utf-8', 'text/csv; charset=utf-8; header=present') },
+    errors: ['overloaded'],
   }),
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { refreshReused, userLogin, userLoginFailed } from '@ashlar/auth/contract'
+import { refreshReused, userDeleted, userLogin, userLoginFailed } from '@ashlar/auth/contract'
 import { err, ok, systemClock } from '@ashlar/kernel'
 import { type Bus, createPostgresBus } from '@ashlar/platform/bus'
 import { toEnvelope } from '@ashlar/platform/events'
@@ -23,6 +23,7 @@ let dataDir: string
 let authBus: Bus
 let auditBus: Bus
 let audit: Audit
+let erased: string
 
 const caller = (userId: string, permissions: string[]): Caller => ({
   userId,
@@ -58,6 +59,7 @@ beforeAll(async () => {
   store = await testDatabase('audit', auditMigrations)
   busDatabase = await testBusDatabase()
   dataDir = await mkdtemp(join(tmpdir(), 'ashlar-audit-'))
+  erased = join(dataDir, 'audit', 'erased.ndjson')
   authBus = createPostgresBus({ url: busDatabase.urlAs('auth'), runtime })
   auditBus = createPostgresBus({ url: busDatabase.urlAs('audit'), runtime })
   audit = await open()
@@ -261,4 +263,44 @@ test('a second look from another process verifies without writing', async () => 
   expect(await onlooker.verify()).toEqual({ valid: true, checked: 10, firstBad: null })
   expect((await onlooker.http.fastify.inject('/readyz')).statusCode).toBe(503)
   await onlooker.close()
+})
+
+test('when a person is deleted the trail forgets the person and keeps what happened, also when told twice', async () => {
+  const data = { userId: ANNA, timestamp: new Date().toISOString() }
+  const event = runtime.as(() => toEnvelope(runtime, 'auth', userDeleted.of({ subject: ANNA, data, sequence: 9 })), {
+    type: 'user',
+    id: ANNA,
+  })
+  await authBus.publish([event])
+  await eventually(async () => expect(JSON.stringify(await readFile(erased, 'utf8'))).toContain(ANNA))
+  // As after a crash before the inbox row was written.
+  await store.sql('DELETE FROM inbox')
+  await authBus.publish([{ ...event, id: runtime.newId() }])
+  await source.sql(`DELETE FROM people WHERE id = '${ANNA}'`)
+  const told = await eventually(async () => {
+    const { body } = await get(`/audit/timeline/user/${ANNA}`, 'anna')
+    expect(body.data.map(({ action, source: of }) => `${action} ${(of as { table: string }).table}`).sort()).toEqual([
+      'delete people',
+      'event person.erased',
+      'event user.deleted.v1',
+      'event user.deleted.v1',
+      'insert people',
+      'update people',
+    ])
+    return body.data
+  })
+  expect(told.find(({ action }) => action === 'delete')).toMatchObject({
+    before: { id: ANNA, email: null, name: null },
+  })
+  const { body } = await get(`/audit/entries?limit=100&actor=user:${ANNA}`)
+  expect(body.data.find(({ entity }) => entity === 'session')).toMatchObject({
+    after: { email: null, ipAddress: null, userAgent: null, userId: ANNA },
+    context: { ip: null, userAgent: null, requestId: 'r-login' },
+  })
+  expect(JSON.stringify([told, body])).not.toMatch(/anna@example|Anne|Anna|192\.0\.2\.7/)
+  expect((await audit.verify()).valid).toBe(true)
+  const file = join(dataDir, 'after.ndjson')
+  await audit.exportTrail(file)
+  expect((await verifyExport(file, { publicKey: audit.publicKey })).valid).toBe(true)
+  expect(audit.pressure()).toEqual({ ratio: expect.any(Number), refuseWrites: false })
 })

@@ -38,6 +38,7 @@ export const auditStoreConformance = (name: string, open: () => Promise<StoreUnd
       context: { requestId: 'r1', traceId: null, ip: null, userAgent: 'a "b" \\', reason: null },
       source: { epoch: 'e/1', lsn: '0/1', txid: 7, table: 'users', commitTime: '2026-01-01T00:00:00.000000Z' },
       personal: [],
+      keys: [],
       ...more,
     })
 
@@ -168,11 +169,12 @@ export const auditStoreConformance = (name: string, open: () => Promise<StoreUnd
 
     test('never replaces the key of a person', async () => {
       const [first, second] = [Buffer.from('first'), Buffer.from('second')]
-      await store.addPersonKeys([{ person: 'one', wrapped: first }])
-      await store.addPersonKeys([
+      expect(await store.addPersonKeys([{ person: 'one', wrapped: first }])).toEqual(new Set(['one']))
+      const both = [
         { person: 'one', wrapped: second },
         { person: 'two', wrapped: second },
-      ])
+      ]
+      expect(await store.addPersonKeys(both)).toEqual(new Set(['two']))
       const keys = await store.personKeys(['one', 'two', 'three'])
       expect(keys.toSorted((a, b) => a.person.localeCompare(b.person))).toEqual([
         { person: 'one', wrapped: first },

@@ -7,6 +7,7 @@ import { createUnitOfWork, openDatabase, type PlatformTx, type UnitOfWork } from
 import { type TestDatabase, testDatabase, testRuntime } from '@ashlar/platform/testing'
 import { createCapture } from '../src/application/capture.ts'
 import type { ChainWriter } from '../src/application/chain-writer.ts'
+import { erasePerson } from '../src/application/commands/erase-person.ts'
 import { createPersonKeys } from '../src/application/person-keys.ts'
 import type { AuditStore } from '../src/application/ports.ts'
 import type { VerifyResult } from '../src/application/queries/verify-trail.ts'
@@ -14,7 +15,9 @@ import { storedTrail, type TrailDeps, verifyStored } from '../src/application/tr
 import type { Signer } from '../src/domain/checkpoint.ts'
 import type { Entry } from '../src/domain/entry.ts'
 import { type AuditSettings, auditMigrations, auditSettings } from '../src/index.ts'
+import { archiveFolder } from '../src/infrastructure/files/archive-folder.ts'
 import { CheckpointFile } from '../src/infrastructure/files/checkpoint-file.ts'
+import { ErasureFile } from '../src/infrastructure/files/erasure-file.ts'
 import { loadSigner } from '../src/infrastructure/files/signing-key.ts'
 import { createPgoutputSource } from '../src/infrastructure/pgoutput/change-source.ts'
 import { createPostgresAuditStore } from '../src/infrastructure/postgres/audit-store.ts'
@@ -45,6 +48,9 @@ export type Harness = {
   /** A fresh capture over the same stores, as after a restart of the process. */
   start(settings?: Partial<AuditSettings>): Promise<Capture>
   verify(): Promise<VerifyResult>
+  /** As when the person's account is deleted; tells of it through the writer of the chain of events. */
+  erase(person: string, writer: ChainWriter | undefined): Promise<void>
+  erasures: ErasureFile
   close(): Promise<void>
 }
 
@@ -62,7 +68,9 @@ export const harness = async (): Promise<Harness> => {
   const database = openDatabase<AuditDatabase>({ url: audit.url, applicationName: 'audit', runtime, service: 'audit' })
   const unitOfWork = createUnitOfWork({ database, runtime, service: 'audit', repositories: () => ({}) })
   const store = createPostgresAuditStore({ database, unitOfWork, runtime })
-  const persons = createPersonKeys({ store, keys: runtime.keys })
+  const persons = createPersonKeys({ store, keys: runtime.keys, cacheMs: 1000 })
+  const erasures = new ErasureFile(join(dataDir, 'audit', 'erased.ndjson'))
+  const archive = archiveFolder(join(dataDir, 'audit', 'archive'), signer.publicKey)
   const sourceDatabase = openDatabase({ url: source.url, applicationName: 'payments', runtime, service: 'payments' })
   const plainUow = createUnitOfWork({
     database: sourceDatabase,
@@ -77,6 +85,7 @@ export const harness = async (): Promise<Harness> => {
     store,
     witness,
     persons,
+    intact: archive.intact,
     writers: () =>
       captures.findLast((capture) => capture.unready() !== 'changes are not being read')?.writers() ?? new Map(),
   }
@@ -129,9 +138,16 @@ export const harness = async (): Promise<Harness> => {
       return both
     },
     verify: () => verifyStored(trail, { publicKey: signer.publicKey }),
+    erasures,
+    erase: async (person, writer) => {
+      if (!writer) throw new Error('Nobody writes the chain of events')
+      const context = { requestId: null, traceId: null, ip: null, userAgent: null, reason: 'asked' }
+      await erasePerson({ persons, erasures, now: () => new Date() })({ person, writer, context })
+    },
     async close() {
       for (const capture of captures) await capture.stop()
       await witness.close()
+      await erasures.close()
       await database.close()
       await sourceDatabase.close()
       await source.sql('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1', [

@@ -3,6 +3,7 @@ import { lockDataDir } from '@ashlar/platform/cluster'
 import { newTraceparent } from '@ashlar/platform/context'
 import { createKeyring, loadMasterKey } from '@ashlar/platform/keys'
 import { createRuntime, type Runtime } from '@ashlar/platform/runtime'
+import type { Tracing } from '@ashlar/platform/telemetry'
 import pino from 'pino'
 import { type Ashlar, compose } from '../compose.ts'
 import { type Configuration, loadConfiguration } from '../config.ts'
@@ -24,6 +25,7 @@ const operator = (): string => {
 export const runtimeOf = async (
   configuration: Configuration,
   logs: { level: string; destination?: pino.DestinationStream },
+  tracing?: Tracing,
 ): Promise<Runtime> => {
   const { core } = configuration
   const masterKey = await loadMasterKey({ dataDir: core.dataDir, variable: core.masterKey })
@@ -33,6 +35,7 @@ export const runtimeOf = async (
     environment: core.environment,
     logLevel: logs.level,
     logDestination: logs.destination,
+    tracing,
   })
 }
 

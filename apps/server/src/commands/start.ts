@@ -1,4 +1,4 @@
-import { createLogDestination } from '@ashlar/platform/telemetry'
+import { createLogDestination, openLogFiles, openTracing } from '@ashlar/platform/telemetry'
 import { loadConfiguration } from '../config.ts'
 import { startServer } from '../main.ts'
 import { type Command, EXIT } from './command.ts'
@@ -12,14 +12,19 @@ export const start: Command = {
   usage: ['ashlar start'],
   about: `Starts the embedded PostgreSQL of the data directory (made at the first start), brings the
 databases to the newest schema and serves at ASHLAR_PUBLIC_URL. Logs go to standard output, one
-JSON object a line.
+JSON object a line, and to files where ASHLAR_LOG_DIR names a folder. Traces are exported where an
+OTEL_EXPORTER_OTLP_ENDPOINT is named.
 
 SIGTERM or Ctrl-C: every accepted request is answered, then everything is closed and the exit code
 is 0. A second signal, more than a second later, ends at once.`,
   run: async (io) => {
     const configuration = loadConfiguration(io.env)
-    const logs = createLogDestination(1)
-    const runtime = await runtimeOf(configuration, { level: configuration.core.logLevel, destination: logs })
+    const { logLevel, logDir, logDays } = configuration.core
+    const logs = await openLogFiles(createLogDestination(1), { folder: logDir, days: logDays })
+    const tracing = await openTracing(io.env, {
+      onFailure: (error) => log.warn({ err: error }, 'traces could not be exported, trying again'),
+    })
+    const runtime = await runtimeOf(configuration, { level: logLevel, destination: logs }, tracing)
     const log = runtime.logger('gateway')
 
     let firstSignalAt: number | undefined
@@ -44,7 +49,8 @@ is 0. A second signal, more than a second later, ends at once.`,
     log.info({ reason }, 'stopping')
     await running.stop()
     log.info({}, 'stopped')
-    logs.close()
+    await tracing.close()
+    await logs.close()
     return EXIT.done
   },
 }

@@ -1,9 +1,12 @@
+import { auditHears } from '@ashlar/audit'
 import { auditErrors, auditRoutes } from '@ashlar/audit/contract'
 import { authErrors, authEvents, authRoutes } from '@ashlar/auth/contract'
 import { openApiOf } from '@ashlar/gateway'
 import { devRoutes, gatewayErrors, gatewayRoutes } from '@ashlar/gateway/contract'
+import { notificationsHears } from '@ashlar/notifications'
 import { notificationsErrors, notificationsRoutes } from '@ashlar/notifications/contract'
 import { paymentsErrors, paymentsEvents, paymentsRoutes } from '@ashlar/payments/contract'
+import { buildAsyncApi } from '@ashlar/platform/asyncapi'
 import { deadLetterDiscarded } from '@ashlar/platform/bus'
 import { commonErrors, type ErrorTable, type Routes } from '@ashlar/platform/contract'
 import { buildOpenApi } from '@ashlar/platform/http'
@@ -58,4 +61,19 @@ ${sections.join('\n\n')}
 export const openApi = (): string => {
   const documents = contracts.map((contract) => ({ service: contract.service, document: buildOpenApi(contract) }))
   return `${JSON.stringify(openApiOf(documents, 'http://localhost:3000'), null, 2)}\n`
+}
+
+const subscriptions = (hears: Readonly<Record<string, readonly string[]>>) =>
+  Object.entries(hears).map(([name, types]) => ({ name, types }))
+
+/** Who says what on the bus and who listens, as AsyncAPI 3. */
+export const asyncApi = (): string => {
+  const services = [
+    { name: 'auth', publishes: authEvents },
+    { name: 'payments', publishes: paymentsEvents },
+    { name: 'notifications', subscribes: subscriptions(notificationsHears) },
+    { name: 'audit', subscribes: subscriptions(auditHears) },
+    { name: 'bus', publishes: [deadLetterDiscarded] },
+  ]
+  return `${JSON.stringify(buildAsyncApi({ title: 'Ashlar', version: '1', services }), null, 2)}\n`
 }

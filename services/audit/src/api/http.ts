@@ -1,22 +1,33 @@
-import { err, isUuid, ok, type Result } from '@ashlar/kernel'
+import { Readable } from 'node:stream'
+import { err, isUuid, type NewId, ok, type Result } from '@ashlar/kernel'
+import type { ContextStore } from '@ashlar/platform/context'
 import type { Cursors, Handlers, HttpResponse } from '@ashlar/platform/http'
 import type { AuditStore, EntryPage, PlaceInList } from '../application/ports.ts'
+import type { ExportEntries } from '../application/queries/export-entries.ts'
 import type { EntriesRead, ReadEntries } from '../application/queries/read-entries.ts'
 import type { VerifyResult } from '../application/queries/verify-trail.ts'
 import type { auditRoutes } from '../contract.ts'
+import { contextOf } from '../domain/change-entry.ts'
 import { checkpointLine, type Signer } from '../domain/checkpoint.ts'
+import { exportEntry } from '../domain/export-event.ts'
+import { exportFormats, exportText } from './export-formats.ts'
 
 export type HttpDeps = {
   readEntries: ReadEntries
+  exportEntries: ExportEntries
   verify: () => Promise<VerifyResult>
   store: Pick<AuditStore, 'latestCheckpoints'>
   signer: Signer
+  context: Pick<ContextStore, 'current'>
+  newId: NewId
+  now: () => Date
 }
 
 /** Entities whose ids are UUIDs; roles and templates go by name, and a trail may hold entities of anybody's own. */
 const BY_UUID: readonly string[] = ['user', 'session', 'payment', 'refund', 'notification']
 
-export const auditHandlers = ({ readEntries, verify, store, signer }: HttpDeps): Handlers<typeof auditRoutes> => {
+export const auditHandlers = (deps: HttpDeps): Handlers<typeof auditRoutes> => {
+  const { readEntries, verify, store, signer } = deps
   const page = async (
     { filter, order, limit }: Omit<EntryPage, 'after'>,
     cursors: Cursors,
@@ -46,6 +57,20 @@ export const auditHandlers = ({ readEntries, verify, store, signer }: HttpDeps):
         status: 200,
         body: { data: (await store.latestCheckpoints()).map(checkpointLine), publicKey, fingerprint },
       })
+    },
+
+    exportEntries: async ({ body: { format, ...filter }, caller, ip, userAgent }) => {
+      const { requestId, traceparent } = deps.context.current()
+      const context = contextOf({ requestId, traceparent, ip, userAgent })
+      const told = exportEntry({ id: deps.newId(), userId: caller.userId, format, filter, at: deps.now(), context })
+      const exported = await deps.exportEntries({ filter, told: { ...told, traceparent } })
+      if (!exported.ok) return exported
+      const { contentType, fileName } = exportFormats[format]
+      const body = Readable.from(exportText(exportFormats[format], exported.value.pages), { objectMode: false })
+      // Also when nothing of it was ever read.
+      body.once('close', exported.value.release)
+      const headers = { 'content-type': contentType, 'content-disposition': `attachment; filename="${fileName}"` }
+      return ok({ status: 200, body, headers: { ...headers, 'cache-control': 'no-store' } })
     },
 
     verifyTrail: async () => ok({ status: 200, body: await verify() }),

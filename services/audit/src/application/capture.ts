@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { canonicalJson } from '@ashlar/kernel'
 import type { Metrics } from '@ashlar/platform/telemetry'
 import { checkpointLine, type Signer } from '../domain/checkpoint.ts'
-import { type ChainWriter, createChainWriter, type WriterLog } from './chain-writer.ts'
+import { type ChainWriter, type ChainWriterOptions, createChainWriter, type WriterLog } from './chain-writer.ts'
 import { createChangeSink } from './change-sink.ts'
-import { createMonitor } from './monitor.ts'
+import { createMonitor, type Pressure } from './monitor.ts'
 import type { PersonKeys } from './person-keys.ts'
 import type { AuditStore, ChangeSource, CheckpointWitness } from './ports.ts'
 
@@ -12,6 +12,7 @@ import type { AuditStore, ChangeSource, CheckpointWitness } from './ports.ts'
 export const EVENTS_CHAIN = 'events'
 
 const START_PATIENCE_MS = 15_000
+const HURRY_MS = 1000
 
 export type CaptureOptions = {
   sources: readonly ChangeSource[]
@@ -27,7 +28,13 @@ export type CaptureOptions = {
     readyLagSeconds: number
     silentSeconds: number
     probeSeconds: number
+    maxValuesBytes: number
+    alarmPercent: number
+    alarmHighPercent: number
+    strict: boolean
+    strictPercent: number
   }
+  trace?: ChainWriterOptions['trace']
   metrics: Metrics
   log: WriterLog
   now: () => number
@@ -38,12 +45,13 @@ export type Capture = {
   stop(): Promise<void>
   writers(): ReadonlyMap<string, ChainWriter>
   unready(): string | undefined
+  pressure(): Pressure
 }
 
 /** Brings everything that happened into the trail: one writer per chain, fed by its source or by the bus. */
 export const createCapture = (options: CaptureOptions): Capture => {
   const { sources, settings, log } = options
-  const monitor = createMonitor({ ...settings, sources, metrics: options.metrics, log })
+  const monitor = createMonitor({ settings, sources, metrics: options.metrics, log })
   let writers = new Map<string, ChainWriter>()
   let subscription: { stop(): Promise<void> } | undefined
   let probing: NodeJS.Timeout | undefined
@@ -61,6 +69,8 @@ export const createCapture = (options: CaptureOptions): Capture => {
       now: options.now,
       checkpointEntries: settings.checkpointEntries,
       checkpointMs: settings.checkpointMs,
+      maxValuesBytes: settings.maxValuesBytes,
+      trace: options.trace,
       onStored: (count) => monitor.onStored(chain, count),
       onDivergence: () => monitor.onDivergence(chain),
       onCheckpoint: (checkpoint) => {
@@ -93,7 +103,9 @@ export const createCapture = (options: CaptureOptions): Capture => {
       subscription = await options.subscribe(writerOf(EVENTS_CHAIN))
       const probe = () => {
         probed = monitor.probe().then(() => {
-          if (running) probing = setTimeout(probe, settings.probeSeconds * 1000)
+          // Near the limit the log may fill up between two ordinary looks.
+          const hurry = monitor.pressure().ratio >= settings.alarmPercent / 100
+          if (running) probing = setTimeout(probe, hurry ? HURRY_MS : settings.probeSeconds * 1000)
         })
       }
       probe()
@@ -111,6 +123,7 @@ export const createCapture = (options: CaptureOptions): Capture => {
     },
 
     writers: () => writers,
+    pressure: monitor.pressure,
     unready: () => (running ? monitor.unready() : 'changes are not being read'),
   }
 }

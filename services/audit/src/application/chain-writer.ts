@@ -1,10 +1,11 @@
 import type { Position } from '@ashlar/platform/cdc'
 import { EMPTY_HEAD, extend, type Head } from '../domain/chain.ts'
 import { type Checkpoint, FOREIGN_WITNESS, type Signer, signCheckpoint, witnessOf } from '../domain/checkpoint.ts'
-import { protect } from '../domain/commitment.ts'
-import { type Draft, textsOf, type WrittenDraft } from '../domain/entry.ts'
+import { type Openings, protect } from '../domain/commitment.ts'
+import { createTextsOf, type Draft, type WrittenDraft } from '../domain/entry.ts'
+import { reduced, written } from '../domain/written.ts'
 import type { PersonKeys } from './person-keys.ts'
-import type { AuditStore, CheckpointWitness, SealedFields } from './ports.ts'
+import { type AuditStore, type CheckpointWitness, type SealedFields, Unstorable } from './ports.ts'
 import { createSalts } from './salts.ts'
 
 export type WriterLog = {
@@ -24,6 +25,9 @@ export type ChainWriterOptions = {
   now: () => number
   checkpointEntries: number
   checkpointMs: number
+  maxValuesBytes: number
+  /** Begins the span of storing these drafts; the answer ends it. */
+  trace?: (chain: string, drafts: readonly Draft[]) => (error?: unknown) => void
   onStored?: (count: number) => void
   onCheckpoint?: (checkpoint: Checkpoint) => void
   /** The store does not hold what this writer wrote. */
@@ -38,8 +42,11 @@ export type ChainWriter = {
   prepare(drafts: readonly Draft[]): Promise<Prepared>
   /** Stores them, in this order, behind the chain's end, with the position. Throws when it could not; then prepare anew. */
   commit(prepared: Prepared, position?: Position): Promise<void>
-  /** Both, for what comes one by one. What is stored already is left out. */
-  append(drafts: readonly Draft[]): Promise<void>
+  /**
+   * Both; what is stored already is left out. One that the store has no form for is stored as far as it can be, so
+   * that it does not stop those behind it.
+   */
+  append(drafts: readonly Draft[], position?: Position): Promise<void>
   /** Signs what is not yet vouched for. */
   checkpoint(): Promise<void>
   /** The last entry that is known to be stored. */
@@ -162,12 +169,15 @@ export const createChainWriter = (options: ChainWriterOptions): ChainWriter => {
   }
 
   const prepare = async (drafts: readonly Draft[]): Promise<Prepared> => {
-    const salts = createSalts()
-    const hidden = (await unknown(drafts)).map((draft) => protect(draft, salts))
-    const sealed = await options.persons.seal(
-      hidden.flatMap(({ draft, openings }) => openings.map((opening) => ({ entryId: draft.id, ...opening }))),
-    )
-    return { drafts: hidden.map(({ draft }) => ({ draft, texts: textsOf(draft) })), sealed }
+    const [salt, textsOf] = [createSalts(), createTextsOf()]
+    const openings: (Openings & { entryId: string })[] = []
+    const hidden: WrittenDraft[] = []
+    for (const draft of await unknown(drafts)) {
+      const safe = protect(draft, { salt, maxValuesBytes: options.maxValuesBytes })
+      for (const { person, fields } of safe.openings) openings.push({ entryId: draft.id, person, fields })
+      hidden.push(written(safe.draft, options.maxValuesBytes, textsOf))
+    }
+    return { drafts: hidden, sealed: await options.persons.seal(openings) }
   }
 
   const commit = async ({ drafts, sealed }: Prepared, position?: Position) => {
@@ -176,7 +186,17 @@ export const createChainWriter = (options: ChainWriterOptions): ChainWriter => {
     const { links, head } = extend(chain, current.head, drafts, BigInt(options.now()) * 1000n)
     const hashes = links.map(({ entry }) => witnessOf(entry.hash))
     inDoubt = { from: current.head, to: head, hashes }
-    await store.append({ chain, links, sealed, position })
+    const ended = options.trace?.(
+      chain,
+      drafts.map(({ draft }) => draft),
+    )
+    try {
+      await store.append({ chain, links, sealed, position })
+    } catch (error) {
+      ended?.(error)
+      throw error
+    }
+    ended?.()
     inDoubt = undefined
     current.head = head
     current.pending.push(...hashes)
@@ -192,6 +212,19 @@ export const createChainWriter = (options: ChainWriterOptions): ChainWriter => {
       await seal().catch((error: Error) => log.warn({ chain, error: error.message }, 'No checkpoint could be made'))
     })
 
+  /** Alone, so that whatever is wrong with it harms no other. */
+  const appendSomehow = async (draft: Draft) => {
+    const prepared = await prepare([draft])
+    try {
+      await commitInTurn(prepared)
+    } catch (error) {
+      if (!(error instanceof Unstorable)) throw error
+      log.warn({ chain, id: draft.id, error: error.message }, 'An entry is stored without its values')
+      const drafts = prepared.drafts.map((it) => written(reduced(it.draft), options.maxValuesBytes))
+      await commitInTurn({ drafts, sealed: [] })
+    }
+  }
+
   const unknown = async (drafts: readonly Draft[]): Promise<Draft[]> => {
     if (drafts.length === 0) return []
     const seen = await store.known(drafts.map(({ id }) => id))
@@ -205,7 +238,15 @@ export const createChainWriter = (options: ChainWriterOptions): ChainWriter => {
   return {
     prepare,
     commit: commitInTurn,
-    append: async (drafts) => commitInTurn(await prepare(drafts)),
+    append: async (drafts, position) => {
+      try {
+        await commitInTurn(await prepare(drafts), position)
+      } catch (error) {
+        if (!(error instanceof Unstorable)) throw error
+        for (const draft of drafts) await appendSomehow(draft)
+        if (position) await commitInTurn({ drafts: [], sealed: [] }, position)
+      }
+    },
     checkpoint: () => inTurn(seal),
     signedThrough: () => state?.last?.to ?? 0,
     head: () => inTurn(async () => (await opened()).head),

@@ -1,9 +1,9 @@
 import { uuidOf } from '@ashlar/kernel'
 import type { Change, Gap, Position } from '@ashlar/platform/cdc'
-import { contextOf, entryOfChange } from '../domain/change-entry.ts'
+import { contextOf, createAttribution, entryOfChange } from '../domain/change-entry.ts'
 import type { Draft } from '../domain/entry.ts'
 import type { ChainWriter, Prepared } from './chain-writer.ts'
-import type { AuditStore, ChangeSink } from './ports.ts'
+import { type AuditStore, type ChangeSink, Unstorable } from './ports.ts'
 
 export type ChangeSinkOptions = {
   service: string
@@ -24,15 +24,16 @@ export const createChangeSink = ({ service, writer, store, onGap, now }: ChangeS
     return epoch
   }
 
-  const prepare = async (changes: readonly Change[], of: string): Promise<Prepared> =>
-    writer.prepare(changes.map((change) => entryOfChange(service, of, change)))
+  const attribution = createAttribution()
+  const draftsOf = (changes: readonly Change[], of: string): Draft[] =>
+    changes.map((change) => entryOfChange(service, of, change, attribution(change)))
   // Used once: after a failure it is not known any more which of them are stored.
   const prepared = new WeakMap<readonly Change[], Promise<Prepared>>()
 
   return {
     prepare(changes) {
       if (epoch === '') return
-      const work = prepare(changes, epoch)
+      const work = writer.prepare(draftsOf(changes, epoch))
       work.catch(() => {})
       prepared.set(changes, work)
     },
@@ -43,9 +44,15 @@ export const createChangeSink = ({ service, writer, store, onGap, now }: ChangeS
     },
     async store(changes: readonly Change[], position) {
       const of = await current(position)
-      const work = prepared.get(changes) ?? prepare(changes, of)
+      const work = prepared.get(changes)
       prepared.delete(changes)
-      await writer.commit(await work, position)
+      if (!work) return writer.append(draftsOf(changes, of), position)
+      try {
+        await writer.commit(await work, position)
+      } catch (error) {
+        if (!(error instanceof Unstorable)) throw error
+        await writer.append(draftsOf(changes, of), position)
+      }
     },
     async gap(gap, position) {
       epoch = position.epoch
@@ -72,4 +79,5 @@ const gapEntry = (service: string, gap: Gap, now: number): Draft => ({
   context: contextOf({ reason: gap.reason }),
   source: { epoch: gap.epoch, lsn: gap.to, txid: null, table: null, commitTime: new Date(now).toISOString() },
   personal: [],
+  keys: [],
 })

@@ -5,9 +5,23 @@ import type { ChangeSource } from './ports.ts'
 export type MonitorOptions = {
   sources: readonly ChangeSource[]
   metrics: Metrics
-  readyLagSeconds: number
-  silentSeconds: number
+  settings: {
+    readyLagSeconds: number
+    silentSeconds: number
+    alarmPercent: number
+    alarmHighPercent: number
+    strict: boolean
+    strictPercent: number
+  }
   log: { warn(fields: object, message: string): void }
+}
+
+/** How much of the log that the databases may keep for the readers of changes is used up. */
+export type Pressure = {
+  /** 0 to 1, of the source that is worst off; 1 where a slot is lost or gone. */
+  ratio: number
+  /** Only in strict mode: a further write might never reach the trail. */
+  refuseWrites: boolean
 }
 
 export type Monitor = {
@@ -17,17 +31,22 @@ export type Monitor = {
   onDivergence(chain: string): void
   /** Measures and publishes; never rejects. */
   probe(): Promise<void>
+  /** As it was measured last; costs nothing. */
+  pressure(): Pressure
   /** Why the trail makes no progress; undefined when it does. */
   unready(): string | undefined
 }
 
-/** Shares of the log that a slot may keep at which the alarm is raised. */
-const ALARM_SHARES = [0.8, 0.5]
-
 /** What operators see of the trail: progress, not that a process runs. */
-export const createMonitor = ({ sources, metrics, readyLagSeconds, silentSeconds, log }: MonitorOptions): Monitor => {
+export const createMonitor = ({ sources, metrics, settings, log }: MonitorOptions): Monitor => {
+  const alarmShares = [settings.alarmHighPercent / 100, settings.alarmPercent / 100].sort((a, b) => b - a)
+  const refuseShare = settings.strict ? settings.strictPercent / 100 : Number.POSITIVE_INFINITY
   const lag = metrics.gauge('audit_lag_seconds', 'Age of the oldest change that is read but not stored', ['source'])
   const retained = metrics.gauge('audit_slot_retained_bytes', 'Log that the database keeps for the reader', ['source'])
+  const share = metrics.gauge('audit_slot_retained_ratio', 'Part of the log that the database may keep which is used', [
+    'source',
+  ])
+  const refusing = metrics.gauge('audit_writes_refused', '1 while the strict mode refuses writes')
   const alarm = metrics.gauge(
     'audit_source_alarm',
     '1 after a gap until the new snapshot is stored, and while the reader is far behind',
@@ -43,6 +62,12 @@ export const createMonitor = ({ sources, metrics, readyLagSeconds, silentSeconds
   )
   const holes = new Set<string>()
   const warned = new Map<string, number>()
+  const shares = new Map<string, number>()
+
+  const pressure = (): Pressure => {
+    const ratio = Math.max(0, ...shares.values())
+    return { ratio, refuseWrites: ratio >= refuseShare }
+  }
 
   const publish = (source: ChangeSource) => {
     const { service } = source
@@ -50,9 +75,15 @@ export const createMonitor = ({ sources, metrics, readyLagSeconds, silentSeconds
     if (streaming) holes.delete(service)
     lag.set({ source: service }, lagSeconds)
     if (retainedBytes !== undefined) retained.set({ source: service }, retainedBytes)
-    const passed = ALARM_SHARES.find((share) => retainedShare >= share)
+    shares.set(service, retainedShare)
+    share.set({ source: service }, retainedShare)
+    refusing.set(pressure().refuseWrites ? 1 : 0)
+    const passed = alarmShares.find((limit) => retainedShare >= limit)
     if (passed !== undefined && passed > (warned.get(service) ?? 0)) {
-      log.warn({ source: service, retainedBytes, limit: passed }, 'The reader of changes is far behind')
+      log.warn(
+        { source: service, retainedBytes, limit: passed },
+        'The database keeps much log for the reader of changes',
+      )
     }
     warned.set(service, passed ?? 0)
     alarm.set({ source: service }, holes.has(service) || passed !== undefined ? 1 : 0)
@@ -78,13 +109,15 @@ export const createMonitor = ({ sources, metrics, readyLagSeconds, silentSeconds
         publish(source)
       }
     },
+    pressure,
     unready() {
       for (const source of sources) {
         publish(source)
         const { streaming, lagSeconds, silentSeconds: silent } = source.status()
         if (!streaming) return `changes of ${source.service} are not being read`
-        if (lagSeconds > readyLagSeconds) return `changes of ${source.service} are ${Math.round(lagSeconds)} s behind`
-        if (silent > silentSeconds) return `nothing was heard of ${source.service} for ${Math.round(silent)} s`
+        if (lagSeconds > settings.readyLagSeconds)
+          return `changes of ${source.service} are ${Math.round(lagSeconds)} s behind`
+        if (silent > settings.silentSeconds) return `nothing was heard of ${source.service} for ${Math.round(silent)} s`
       }
       return undefined
     },

@@ -2,6 +2,7 @@ import type { Change, Gap, Position } from '@ashlar/platform/cdc'
 import type { Head } from '../domain/chain.ts'
 import type { Checkpoint } from '../domain/checkpoint.ts'
 import type { Entry, Link } from '../domain/entry.ts'
+import type { ChainPiece, Segment } from '../domain/segment.ts'
 
 /** The openings of one entry for one person, sealed under that person's key. */
 export type SealedFields = { entryId: string; person: string; sealed: Buffer }
@@ -34,18 +35,23 @@ export type EntryPage = {
 /** Somebody else wrote into the chain: the head is not what the writer knew. Nothing was stored. */
 export class ChainConflict extends Error {}
 
+/** The store has no form for something in the batch, now or ever. Nothing was stored. */
+export class Unstorable extends Error {}
+
 /**
  * Where the trail is kept. Entries are only ever added. Everything that cannot be reached throws; an `append` that
  * throws may or may not have happened.
  */
 export type AuditStore = {
-  /** The last entry of a chain; undefined while it is empty. */
+  /** The last entry of a chain, archived ones included; undefined while it is empty. */
   head(chain: string): Promise<Head | undefined>
-  /** Those of the ids that are stored, in any chain. */
+  /** Those of the ids that are stored, in any chain, or were and are archived. */
   known(ids: readonly string[]): Promise<Set<string>>
+  /** Those of the ids whose entries can be read, or lie in an archived segment. */
+  told(ids: readonly string[]): Promise<Set<string>>
   /**
    * Entries, what is sealed beside them, and the position of their source: all or nothing.
-   * Throws ChainConflict where a sequence is taken.
+   * Throws ChainConflict where a sequence or an id is taken, Unstorable where the store cannot hold a value.
    */
   append(batch: {
     chain: string
@@ -60,13 +66,20 @@ export type AuditStore = {
   addCheckpoint(checkpoint: Checkpoint): Promise<void>
 
   personKeys(persons: readonly string[]): Promise<PersonKey[]>
-  /** Leaves keys that exist, or were erased, as they are. */
-  addPersonKeys(keys: readonly PersonKey[]): Promise<void>
+  /** Leaves keys that exist, or were erased, as they are; answers for whom a key was added. */
+  addPersonKeys(keys: readonly { person: string; wrapped: Buffer }[]): Promise<Set<string>>
+  /** For good: there is no key of these persons any more, and none will be added. */
+  destroyPersonKeys(persons: readonly string[]): Promise<void>
 
   list(page: EntryPage): Promise<Entry[]>
   sealed(entryIds: readonly string[]): Promise<SealedFields[]>
 
   chains(): Promise<string[]>
+  /** What was archived, oldest first. */
+  segments(): Promise<Segment[]>
+  /** Makes room for entries of the month that holds `now` and of `ahead` more. */
+  prepareMonths(now: Date, ahead: number): Promise<void>
+
   /** By sequence, above `after`. */
   entries(chain: string, after: number, limit: number): Promise<Entry[]>
   /** By number, above `after`. */
@@ -82,6 +95,23 @@ export type CheckpointWitness = {
   last(chain: string): Promise<Checkpoint | undefined>
   read(chain: string): AsyncIterable<Checkpoint>
   chains(): Promise<string[]>
+}
+
+/** Takes ended months out of the store; for the role that owns the tables. */
+export type MonthVault = {
+  /** Names of the months in the store that ended before both times, oldest first. */
+  ended(before: Date, now: Date): Promise<string[]>
+  /** What a month holds of each chain. Throws where a chain has holes in it. */
+  pieces(month: string): Promise<Record<string, ChainPiece>>
+  /** Removes the month's entries and what is sealed beside them, and keeps the segment: all or nothing. */
+  takeAway(month: string, segment: Segment): Promise<void>
+}
+
+/** Who was erased, kept apart from the store: a store that is restored from a backup knows nothing of it. */
+export type ErasureList = {
+  /** Durable when it resolves. */
+  add(person: string, erasedAt: Date): Promise<void>
+  read(): AsyncIterable<string>
 }
 
 /** What a source hands over; each resolves when it is stored for good, and may come again. */

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Checkpoint, Signer } from '../domain/checkpoint.ts'
 import type { Entry } from '../domain/entry.ts'
+import { erasureId } from '../domain/erasure.ts'
+import { type Anchor, followSegments, type Segment } from '../domain/segment.ts'
 import type { ChainWriter } from './chain-writer.ts'
-import type { PersonKeys } from './person-keys.ts'
+import type { OpenedFields, PersonKeys } from './person-keys.ts'
 import type { AuditStore, CheckpointWitness } from './ports.ts'
 import { type ExportHeader, signHeader } from './queries/export-trail.ts'
 import { type Trail, type VerifyOptions, type VerifyResult, verifyTrail } from './queries/verify-trail.ts'
@@ -11,6 +13,8 @@ export type TrailDeps = {
   store: AuditStore
   witness: CheckpointWitness
   persons: PersonKeys
+  /** Whether the file of an archived segment is there and unchanged. */
+  intact: (segment: Segment) => Promise<boolean>
   /** The writers of this process, by chain; none where the trail is only looked at. */
   writers: () => ReadonlyMap<string, ChainWriter>
 }
@@ -18,7 +22,7 @@ export type TrailDeps = {
 const PAGE = 500
 
 /** The trail as it lies in the store, with the file as second witness. */
-export const storedTrail = ({ store, witness, persons, writers }: TrailDeps): Trail => ({
+export const storedTrail = ({ store, witness, persons, intact, writers }: TrailDeps): Trail => ({
   async chains() {
     // A chain that is gone from the store altogether is still known to the file.
     return [...new Set([...(await store.chains()), ...(await witness.chains())])].sort()
@@ -26,8 +30,24 @@ export const storedTrail = ({ store, witness, persons, writers }: TrailDeps): Tr
   entries: (chain) => storedEntries(store, chain),
   checkpoints: (chain) => [storedCheckpoints(store, chain), witness.read(chain)],
   signedThrough: (chain) => writers().get(chain)?.signedThrough(),
-  personalOf: persons.open,
+  begins: async (publicKey) => followSegments(await store.segments(), publicKey, intact),
+  personalOf: (entries) => openExplained({ store, persons }, entries),
 })
+
+/** A key that is gone counts as an erasure only where the trail tells of it: else somebody took it away. */
+const openExplained = async (
+  { store, persons }: Pick<TrailDeps, 'store' | 'persons'>,
+  entries: readonly Entry[],
+): Promise<Map<string, OpenedFields>> => {
+  const opened = await persons.open(entries)
+  const erased = new Set([...opened.values()].flatMap((fields) => [...fields.erased]))
+  if (erased.size === 0) return opened
+  const told = await store.told([...erased].map(erasureId))
+  for (const [id, { fields, erased: own }] of opened) {
+    opened.set(id, { fields, erased: new Set([...own].filter((person) => told.has(erasureId(person)))) })
+  }
+  return opened
+}
 
 async function* storedEntries(store: AuditStore, chain: string): AsyncGenerator<Entry> {
   for (let after = 0; ; ) {
@@ -76,6 +96,10 @@ export const exportHeader = async (
 ): Promise<ExportHeader> => {
   for (const writer of deps.writers().values()) await writer.checkpoint()
   const chains: Record<string, number> = {}
+  const begins: Record<string, Anchor> = {}
+  for (const { chains: pieces } of await deps.store.segments()) {
+    for (const [chain, { to, hash }] of Object.entries(pieces)) begins[chain] = { sequence: to, hash }
+  }
   for (const chain of await storedTrail(deps).chains()) {
     const head = (await deps.store.head(chain))?.sequence ?? 0
     for (let waited = 0; ; waited += 100) {
@@ -85,5 +109,6 @@ export const exportHeader = async (
       await sleep(100)
     }
   }
-  return signHeader(signer, { exportedAt: new Date(now()).toISOString(), chains })
+  const exportedAt = new Date(now()).toISOString()
+  return signHeader(signer, { exportedAt, chains, ...(Object.keys(begins).length > 0 && { begins }) })
 }

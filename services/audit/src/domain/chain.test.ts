@@ -21,10 +21,12 @@ const draft = (more: Partial<Draft> = {}): Draft => ({
   context: { requestId: 'r', traceId: null, ip: '192.0.2.1', userAgent: null, reason: null },
   source: { epoch: 'e/1', lsn: '0/1', txid: 1, table: 'users', commitTime: '2026-01-01T00:00:00.000000Z' },
   personal: [],
+  keys: [],
   ...more,
 })
 
 const written = (one: Draft) => ({ draft: one, texts: textsOf(one) })
+const options = () => ({ salt: createSalts(), maxValuesBytes: 10_000 })
 const NOW = 1_767_225_600_000_000n
 
 describe('the chain', () => {
@@ -73,7 +75,7 @@ describe('commitments', () => {
 
   test('hide the value, prove it, and give it back to whoever has the opening', () => {
     const original = draft({ personal: [...personal] })
-    const { draft: hidden, openings } = protect(original, createSalts())
+    const { draft: hidden, openings } = protect(original, options())
     expect(JSON.stringify([hidden.before, hidden.after, hidden.context])).not.toMatch(/a@b|c@d|192\.0/)
     expect(hidden.before?.name).toBeNull()
     expect(openings.map(({ person, fields }) => [person, Object.keys(fields)])).toEqual([
@@ -98,8 +100,8 @@ describe('commitments', () => {
   test('two equal values have different commitments', () => {
     const salts = createSalts()
     const [one, other] = [
-      protect(draft({ personal: [...personal] }), salts),
-      protect(draft({ personal: [...personal] }), salts),
+      protect(draft({ personal: [...personal] }), { ...options(), salt: salts }),
+      protect(draft({ personal: [...personal] }), { ...options(), salt: salts }),
     ]
     expect(one.draft.after?.email).not.toEqual(other.draft.after?.email)
     expect(new Set(Array.from({ length: 1000 }, salts)).size).toBe(1000)
@@ -107,7 +109,7 @@ describe('commitments', () => {
 
   test('a stored value that looks like a commitment is not taken for one', () => {
     const planted = { meta: { $commitment: 'x', person: 'u1' }, twice: { $literal: 1 } }
-    const { draft: hidden } = protect(draft({ after: planted }), createSalts())
+    const { draft: hidden } = protect(draft({ after: planted }), options())
     expect(commitmentsOf(hidden).size).toBe(0)
     expect(reveal(hidden, {}).after).toEqual(planted)
   })

@@ -1,4 +1,4 @@
-import { GENESIS, hashOf, type Link, type WrittenDraft } from './entry.ts'
+import { type Entry, GENESIS, hashOf, type Link, type WrittenDraft } from './entry.ts'
 
 /** The end of a chain. `recordedAt` is the latest one used. */
 export type Head = { sequence: number; hash: string; recordedAt: string }
@@ -15,14 +15,32 @@ export const extend = (
   drafts: readonly WrittenDraft[],
   now: bigint,
 ): { links: Link[]; head: Head } => {
-  let { sequence, hash: previousHash } = head
-  let micros = now > toMicros(head.recordedAt) ? now : toMicros(head.recordedAt) + 1n
-  let recordedAt = head.recordedAt
-  const links = drafts.map(({ draft: { personal: _, ...draft }, texts }) => {
+  let { sequence, hash: previousHash, recordedAt } = head
+  const last = toMicros(recordedAt)
+  let micros = now > last ? Number(now) : Number(last) + 1
+  const format = createFormat()
+  const links = drafts.map(({ draft, texts }) => {
     sequence += 1
-    recordedAt = fromMicros(micros)
-    micros += 1n
-    const entry = { ...draft, chain, sequence, recordedAt, previousHash, hash: '' }
+    recordedAt = format(micros)
+    micros += 1
+    const entry: Entry = {
+      id: draft.id,
+      chain,
+      sequence,
+      service: draft.service,
+      entity: draft.entity,
+      entityId: draft.entityId,
+      action: draft.action,
+      before: draft.before,
+      after: draft.after,
+      changed: draft.changed,
+      actor: draft.actor,
+      context: draft.context,
+      source: draft.source,
+      recordedAt,
+      previousHash,
+      hash: '',
+    }
     entry.hash = hashOf(entry, texts)
     previousHash = entry.hash
     return { entry, texts }
@@ -35,5 +53,16 @@ const toMicros = (time: string): bigint => {
   return BigInt(Date.parse(`${time.slice(0, 19)}Z`)) * 1000n + BigInt(fraction)
 }
 
-const fromMicros = (micros: bigint): string =>
-  `${new Date(Number(micros / 1_000_000n) * 1000).toISOString().slice(0, 19)}.${String(micros % 1_000_000n).padStart(6, '0')}Z`
+/** Microseconds since the Unix epoch as RFC 3339 with six digits; the text of a second is made once. */
+const createFormat = (): ((micros: number) => string) => {
+  let second = Number.NaN
+  let prefix = ''
+  return (micros) => {
+    const own = Math.floor(micros / 1_000_000)
+    if (own !== second) {
+      second = own
+      prefix = new Date(own * 1000).toISOString().slice(0, 19)
+    }
+    return `${prefix}.${String(micros - own * 1_000_000).padStart(6, '0')}Z`
+  }
+}

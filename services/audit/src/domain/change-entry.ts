@@ -3,11 +3,36 @@ import type { Change } from '@ashlar/platform/cdc'
 import type { Draft, EntryActor, EntryContext, PersonalField, Values } from './entry.ts'
 import { indexable, storable } from './storable.ts'
 
+/** What a transaction said about itself, as the parts of an entry; the same objects for all of its changes. */
+export type Attribution = { actor: EntryActor; context: EntryContext; traceparent: string | undefined }
+
+/** Reads the context of a change, once for all changes that share it. */
+export const createAttribution = (): ((change: Change) => Attribution) => {
+  const snapshot = attributionOf({ actor: { type: 'service', id: 'audit' } })
+  const unknown = attributionOf(UNKNOWN)
+  let last: { context: unknown; attribution: Attribution } | undefined
+  return ({ operation, context }) => {
+    if (operation === 'snapshot') return snapshot
+    if (typeof context !== 'object' || context === null) return unknown
+    if (last?.context !== context) last = { context, attribution: attributionOf(readContext(context)) }
+    return last.attribution
+  }
+}
+
+const attributionOf = (told: Told): Attribution => ({
+  actor: told.actor,
+  context: contextOf(told),
+  traceparent: told.traceparent,
+})
+
 /** Turns a captured change into the entry that tells of it. */
-export const entryOfChange = (service: string, epoch: string, change: Change): Draft => {
+export const entryOfChange = (
+  service: string,
+  epoch: string,
+  change: Change,
+  { actor, context, traceparent }: Attribution = createAttribution()(change),
+): Draft => {
   const { table, before, after } = change
-  const told =
-    change.operation === 'snapshot' ? { actor: { type: 'service', id: 'audit' } } : readContext(change.context)
   const entityId = (after ?? before)?.[table.entityId]
   return {
     id: change.id,
@@ -18,14 +43,16 @@ export const entryOfChange = (service: string, epoch: string, change: Change): D
     before,
     after,
     changed: changedFields(change.operation === 'update' ? (before ?? {}) : before, after, table.primaryKey),
-    actor: told.actor,
-    context: contextOf(told),
+    actor,
+    context,
     source: { epoch, lsn: change.lsn, txid: change.txid, table: table.name, commitTime: change.commitTime },
     personal: [
       ...personalFields(change, 'before', before),
       ...personalFields(change, 'after', after),
-      ...personalContext(told.actor, change),
+      ...personalContext(actor, change),
     ],
+    keys: [table.entityId, ...table.primaryKey],
+    traceparent,
   }
 }
 
@@ -41,12 +68,15 @@ export const changedFields = (before: Values | null, after: Values | null, key: 
   const partial = Object.keys(before).length < Object.keys(after).length
   return Object.keys(after)
     .filter((field) =>
-      partial && !(field in before)
-        ? !key.includes(field)
-        : canonicalJson(before[field] ?? null) !== canonicalJson(after[field] ?? null),
+      partial && !(field in before) ? !key.includes(field) : differs(before[field] ?? null, after[field] ?? null),
     )
     .sort()
 }
+
+const differs = (one: Json, other: Json): boolean =>
+  typeof one === 'object' && typeof other === 'object' && one !== null && other !== null
+    ? canonicalJson(one) !== canonicalJson(other)
+    : one !== other
 
 const personalFields = ({ table }: Change, part: 'before' | 'after', values: Values | null): PersonalField[] => {
   if (!values || table.personal.length === 0) return []

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { canonicalJson, type Json } from '@ashlar/kernel'
 import type { Draft, PersonalField } from './entry.ts'
+import { isLong, oversize } from './oversize.ts'
 
 /** Stands in the hashed part for a value that is kept elsewhere, under the key of this person. */
 export type Commitment = { $commitment: string; person: string }
@@ -27,45 +28,81 @@ export const isCommitment = (value: unknown): value is Commitment =>
 type Literal = { $literal: Json }
 
 const isMarked = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && ('$commitment' in value || '$literal' in value)
+  typeof value === 'object' &&
+  value !== null &&
+  ('$commitment' in value || '$literal' in value || '$oversize' in value || '$unstorable' in value)
 
 const isLiteral = (value: unknown): value is Literal =>
   typeof value === 'object' && value !== null && '$literal' in value
 
-const literal = <P extends Record<string, Json> | null>(values: P): P =>
-  values && Object.values(values).some(isMarked)
-    ? (Object.fromEntries(
-        Object.entries(values).map(([field, value]) => [field, isMarked(value) ? { $literal: value } : value]),
-      ) as P)
-    : values
+const literal = <P extends Record<string, Json>>(values: P): P => {
+  let marked: Record<string, Json> | undefined
+  for (const field in values) {
+    const value = values[field]
+    if (!isMarked(value)) continue
+    marked ??= { ...values }
+    marked[field] = { $literal: value as Json }
+  }
+  return (marked ?? values) as P
+}
 
 export const placeOf = ({ part, field }: Pick<PersonalField, 'part' | 'field'>): string => `${part}.${field}`
 
+export type ProtectOptions = {
+  /** Gives 16 random bytes in base64; without a salt short values could be guessed from their hashes. */
+  salt: () => string
+  /** Longest JSON of one personal value; a longer one is told by its digest, which is as personal and hidden alike. */
+  maxValuesBytes: number
+}
+
 /**
- * Replaces each personal value by its commitment. Null stays null: there is nothing to hide, and nothing to erase.
- * `salt` gives 16 random bytes in base64; without it short values could be guessed from their hashes.
+ * Replaces each personal value by its commitment. Null and what is empty stay as they are: there is nothing to hide,
+ * and nothing to erase.
  */
-export const protect = (draft: Draft, salt: () => string): { draft: Draft; openings: Openings[] } => {
-  const parts: Record<PersonalField['part'], Record<string, Json> | null> = {
-    before: draft.before && { ...literal(draft.before) },
-    after: draft.after && { ...literal(draft.after) },
-    context: { ...draft.context },
+export const protect = (
+  draft: Draft,
+  { salt, maxValuesBytes }: ProtectOptions,
+): { draft: Draft; openings: readonly Openings[] } => {
+  const before = draft.before && literal(draft.before)
+  const after = draft.after && literal(draft.after)
+  const openings: Openings[] = []
+  const hidden: Partial<Record<PersonalField['part'], Record<string, Json>>> = {}
+  for (const field of draft.personal) {
+    const value = draft[field.part]?.[field.field as never] as Json | undefined
+    if (isNothing(value)) continue
+    const place = placeOf(field)
+    const opening = { salt: salt(), value: isLong(value, maxValuesBytes) ? oversize(value) : value }
+    hidden[field.part] ??= {}
+    const part = hidden[field.part] as Record<string, Json>
+    part[field.field] = commit(draft.id, place, field.person, opening)
+    openingsOf(openings, field.person).fields[place] = opening
   }
-  const openings = new Map<string, Openings>()
-  for (const personal of draft.personal) {
-    const part = parts[personal.part]
-    const value = draft[personal.part]?.[personal.field as never] as Json | undefined
-    if (!part || value === null || value === undefined) continue
-    const opening = { salt: salt(), value }
-    part[personal.field] = commit(draft.id, placeOf(personal), personal.person, opening)
-    const own = openings.get(personal.person) ?? { person: personal.person, fields: {} }
-    own.fields[placeOf(personal)] = opening
-    openings.set(personal.person, own)
-  }
+  if (openings.length === 0 && before === draft.before && after === draft.after) return { draft, openings }
   return {
-    draft: { ...draft, before: parts.before, after: parts.after, context: parts.context as Draft['context'] },
-    openings: [...openings.values()],
+    draft: {
+      ...draft,
+      before: hidden.before ? { ...before, ...hidden.before } : before,
+      after: hidden.after ? { ...after, ...hidden.after } : after,
+      context: hidden.context ? ({ ...draft.context, ...hidden.context } as Draft['context']) : draft.context,
+    },
+    openings,
   }
+}
+
+/** An entry has one or two persons. */
+const openingsOf = (openings: Openings[], person: string): Openings => {
+  const known = openings.find((own) => own.person === person)
+  if (known) return known
+  const own: Openings = { person, fields: {} }
+  openings.push(own)
+  return own
+}
+
+const isNothing = (value: Json | undefined): value is null | undefined => {
+  if (value === null || value === undefined || value === '') return true
+  if (typeof value !== 'object') return false
+  for (const _ in value) return false
+  return true
 }
 
 type Protected = Pick<Draft, 'id' | 'before' | 'after' | 'context'>

@@ -55,6 +55,10 @@ export type PersonalField = { part: 'before' | 'after' | 'context'; field: strin
 /** What is known of an entry before it has its place in a chain. */
 export type Draft = Omit<Entry, 'chain' | 'sequence' | 'recordedAt' | 'previousHash' | 'hash'> & {
   personal: PersonalField[]
+  /** Fields that tell which row it was; kept whatever their length. */
+  keys: readonly string[]
+  /** W3C header of the span that caused the change; not part of the entry. */
+  traceparent?: string
 }
 
 /** What the first entry of every chain follows. */
@@ -72,6 +76,28 @@ export const textsOf = (entry: Pick<Entry, keyof Texts>): Texts => ({
   context: canonicalJson(entry.context),
   source: canonicalJson(entry.source),
 })
+
+/** The same for many entries: parts that are one and the same object, as in a large transaction, are written once. */
+export const createTextsOf = (): typeof textsOf => {
+  const known = new WeakMap<object, string>()
+  const once = (part: object): string => {
+    let text = known.get(part)
+    if (text === undefined) {
+      text = canonicalJson(part)
+      known.set(part, text)
+    }
+    return text
+  }
+  return (entry) => ({
+    action: `"${entry.action}"`,
+    actor: once(entry.actor),
+    after: canonicalJson(entry.after),
+    before: canonicalJson(entry.before),
+    changed: once(entry.changed),
+    context: once(entry.context),
+    source: canonicalJson(entry.source),
+  })
+}
 
 /**
  * SHA-256, in hex, of the canonical JSON of everything in the entry but the hash itself. Put together from its parts

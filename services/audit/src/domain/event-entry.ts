@@ -44,6 +44,8 @@ export const entryOfEvent = (service: string, rule: EventRule, event: Envelope):
     }),
     source: { epoch: event.source, lsn: null, txid: null, table: event.type, commitTime: event.time },
     personal: person === undefined ? [] : personalFields(rule, person),
+    keys: [],
+    traceparent: event.traceparent,
   }
 }
 

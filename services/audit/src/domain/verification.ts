@@ -1,12 +1,14 @@
 import { type Checkpoint, FOREIGN_WITNESS, WITNESS_BYTES, witnessOf } from './checkpoint.ts'
-import { type Entry, GENESIS, hashOf } from './entry.ts'
+import { type Entry, hashOf } from './entry.ts'
+import { type Anchor, GENESIS_ANCHOR } from './segment.ts'
 
 /**
  * `edited`: another content or hash than was signed; `deleted`: not there, though later ones are; `inserted`: never
  * written by the writer; `swapped`: in the place of its neighbour; `truncated`: not there, nor anything after it;
  * `unsigned`: in a range that no genuine checkpoint vouches for; `unlinked`: does not follow the entry before it;
  * `checkpoint_altered`: the entries are whole, a stored checkpoint that begins here is not;
- * `personal_value_altered`: the entry is whole, the personal value beside it is another or missing.
+ * `personal_value_altered`: the entry is whole, the personal value beside it is another or missing, or its person was
+ * erased without an entry that says so; `archive_missing`: moved into a file that is not there or is another.
  */
 export type BadReason =
   | 'edited'
@@ -18,10 +20,15 @@ export type BadReason =
   | 'unlinked'
   | 'checkpoint_altered'
   | 'personal_value_altered'
+  | 'archive_missing'
 
 export type ChainVerdict = { checked: number; bad: { sequence: number; reason: BadReason } | null }
 
 export type ChainEvidence = {
+  /** What the entries follow, where they are not the whole chain. */
+  start?: Anchor
+  /** Last entry that is expected, where a checkpoint vouches for more than there can be. */
+  through?: number
   /** In the order of their sequence. */
   entries: AsyncIterable<Entry>
   /** Genuine ones only, in the order of their range. */
@@ -41,14 +48,15 @@ export type ChainEvidence = {
 export const verifyChain = async (evidence: ChainEvidence): Promise<ChainVerdict> => {
   const entries = peekable(evidence.entries)
   const witness = createWitness(evidence.checkpoints)
-  let previousHash = GENESIS
+  const { start = GENESIS_ANCHOR, through = Number.POSITIVE_INFINITY } = evidence
+  let previousHash = start.hash
   let checked = 0
 
-  for (let sequence = 1; ; sequence += 1) {
+  for (let sequence = start.sequence + 1; ; sequence += 1) {
     const bad = (reason: BadReason): ChainVerdict => ({ checked, bad: { sequence, reason } })
     const expected = await witness.at(sequence)
     const entry = await entries.peek(0)
-    if (!entry) return expected ? bad('truncated') : { checked, bad: null }
+    if (!entry) return expected && sequence <= through ? bad('truncated') : { checked, bad: null }
     if (entry.sequence > sequence) return bad('deleted')
     if (entry.sequence < sequence) return bad('inserted')
 

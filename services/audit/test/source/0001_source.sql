@@ -25,3 +25,14 @@ SELECT ashlar.audited('secrets', entity => 'user', entity_id => 'person_id', col
 
 CREATE TABLE scratch (id int PRIMARY KEY);
 SELECT ashlar.technical('scratch', 'not part of the trail');
+
+CREATE TABLE odd (
+  id int PRIMARY KEY,
+  number numeric,
+  float float8,
+  at timestamptz,
+  day date,
+  list int[],
+  doc json
+);
+SELECT ashlar.audited('odd', entity => 'odd', entity_id => 'id');

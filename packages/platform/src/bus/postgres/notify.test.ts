@@ -17,7 +17,13 @@ const event = (type = 'a.b.v1'): Envelope =>
   runtime.as(() => toEnvelope(runtime, 'auth', { type, subject: runtime.newId(), data: {} }))
 const open = (hub = createBusHub()) => createPostgresBus({ url: store.urlAs('auth'), runtime, pollMs: 60_000, hub })
 const woken = (...types: string[]) => {
-  const member = { types, times: 0, wake: () => void (member.times += 1) }
+  const member = {
+    types,
+    times: 0,
+    wake: () => {
+      member.times += 1
+    },
+  }
   return member
 }
 

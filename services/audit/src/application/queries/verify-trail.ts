@@ -2,6 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { type Checkpoint, checkpointHash, isGenuine } from '../../domain/checkpoint.ts'
 import { commitmentsOf, proves } from '../../domain/commitment.ts'
 import type { Entry } from '../../domain/entry.ts'
+import { type ArchiveVerdict, GENESIS_ANCHOR } from '../../domain/segment.ts'
 import { type BadReason, verifyChain } from '../../domain/verification.ts'
 import type { OpenedFields } from '../person-keys.ts'
 
@@ -20,8 +21,10 @@ export type Trail = {
   checkpoints(chain: string): AsyncIterable<Checkpoint>[]
   /** Entries up to here must be signed; undefined: up to the last checkpoint, later ones only follow one another. */
   signedThrough(chain: string): number | undefined
-  /** How long the chain must be, where that is known from elsewhere. */
+  /** The last entry that the chain must have, where that is known from elsewhere. */
   length?: (chain: string) => number
+  /** Where each chain begins, where not all of them begin at their first entry. */
+  begins?: (publicKey: KeyObject) => Promise<ArchiveVerdict>
   personalOf?: (entries: readonly Entry[]) => Promise<Map<string, OpenedFields>>
 }
 
@@ -34,11 +37,17 @@ export type VerifyOptions = { publicKey: string | KeyObject; onProgress?: (check
 export const verifyTrail = async (trail: Trail, { publicKey, onProgress }: VerifyOptions): Promise<VerifyResult> => {
   const key = typeof publicKey === 'string' ? createPublicKey(publicKey) : publicKey
   let checked = 0
+  const begins = await trail.begins?.(key)
+  if (begins?.bad) return { valid: false, checked, firstBad: begins.bad }
   for (const chain of await trail.chains()) {
     const before = checked
+    const start = begins?.anchors.get(chain) ?? GENESIS_ANCHOR
+    const length = trail.length?.(chain)
     let altered: number | undefined
     let personal = new Map<string, OpenedFields>()
     const verdict = await verifyChain({
+      start,
+      through: length,
       entries: inPages(trail.entries(chain), async (page) => {
         if (trail.personalOf) personal = new Map([...personal, ...(await trail.personalOf(page))])
       }),
@@ -50,8 +59,8 @@ export const verifyTrail = async (trail: Trail, { publicKey, onProgress }: Verif
       onChecked: onProgress && ((count) => onProgress(before + count)),
     })
     checked = before + verdict.checked
-    const length = trail.length?.(chain) ?? 0
-    if (!verdict.bad && verdict.checked < length) verdict.bad = { sequence: verdict.checked + 1, reason: 'truncated' }
+    const end = start.sequence + verdict.checked
+    if (!verdict.bad && end < (length ?? 0)) verdict.bad = { sequence: end + 1, reason: 'truncated' }
     const bad =
       verdict.bad ?? (altered === undefined ? null : { sequence: altered, reason: 'checkpoint_altered' as const })
     if (bad) return { valid: false, checked, firstBad: { chain, ...bad } }

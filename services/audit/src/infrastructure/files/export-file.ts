@@ -1,36 +1,53 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { type ExportHeader, exportLines, isGenuineHeader } from '../../application/queries/export-trail.ts'
-import { type Trail, type VerifyResult, verifyTrail } from '../../application/queries/verify-trail.ts'
+import { type ExportHeader, isGenuineHeader } from '../../application/queries/export-trail.ts'
+import { type VerifyResult, verifyTrail } from '../../application/queries/verify-trail.ts'
 import type { Checkpoint } from '../../domain/checkpoint.ts'
 import type { Entry } from '../../domain/entry.ts'
-import { linesOf, parseCheckpoint, readCheckpoints } from './checkpoint-file.ts'
+import { linesOf } from './appended-lines.ts'
+import { parseCheckpoint, readCheckpoints } from './checkpoint-file.ts'
 
-/** Writes an export; the file is whole and on the disk when this resolves. Answers the number of entries. */
+/** Writes the lines of an export; the file is whole and on the disk when this resolves. Answers the number of entries. */
 export const writeExport = async (
   path: string,
-  header: ExportHeader,
-  trail: Pick<Trail, 'entries' | 'checkpoints'>,
+  lines: AsyncIterable<{ line: string; entry: boolean }>,
   onProgress?: (entries: number) => void,
-): Promise<number> => {
+): Promise<{ entries: number; sha256: string }> => {
   const file = await open(path, 'w', 0o600)
+  const digest = createHash('sha256')
   let entries = 0
   try {
     let part = ''
-    for await (const { line, entry } of exportLines(header, trail)) {
-      part += line
-      if (entry) entries += 1
-      if (part.length < 256 * 1024) continue
-      await file.appendFile(part)
+    const flush = async () => {
+      const bytes = Buffer.from(part)
       part = ''
+      digest.update(bytes)
+      await file.appendFile(bytes)
       onProgress?.(entries)
     }
-    await file.appendFile(part)
+    for await (const { line, entry } of lines) {
+      part += line
+      if (entry) entries += 1
+      if (part.length >= 256 * 1024) await flush()
+    }
+    await flush()
     await file.sync()
   } finally {
     await file.close()
   }
-  onProgress?.(entries)
-  return entries
+  return { entries, sha256: digest.digest('hex') }
+}
+
+/** SHA-256 of all bytes of a file, in hex; undefined where it cannot be read. */
+export const digestOfFile = async (path: string): Promise<string | undefined> => {
+  const digest = createHash('sha256')
+  try {
+    for await (const part of createReadStream(path, { highWaterMark: 1024 * 1024 })) digest.update(part as Buffer)
+  } catch {
+    return undefined
+  }
+  return digest.digest('hex')
 }
 
 export type VerifyExportOptions = {
@@ -61,6 +78,7 @@ export const verifyExport = async (path: string, options: VerifyExportOptions = 
       ],
       signedThrough: () => Number.POSITIVE_INFINITY,
       length,
+      begins: async () => ({ anchors: new Map(Object.entries(header.begins ?? {})), bad: undefined }),
     },
     { publicKey, onProgress },
   )

@@ -3,12 +3,20 @@ import { serviceContext } from '@ashlar/platform/context'
 import type { Database, PlatformTx, UnitOfWork } from '@ashlar/platform/postgres'
 import type { Runtime } from '@ashlar/platform/runtime'
 import { type Kysely, sql } from 'kysely'
-import { type AuditStore, ChainConflict, type PersonKey, type SealedFields } from '../../application/ports.ts'
+import {
+  type AuditStore,
+  ChainConflict,
+  type PersonKey,
+  type SealedFields,
+  Unstorable,
+} from '../../application/ports.ts'
 import type { Entry, Link, Texts } from '../../domain/entry.ts'
 import { arrayLiteral } from './array-literal.ts'
 import type { AuditDatabase } from './database.ts'
 import { listEntries } from './list-entries.ts'
+import { createMonths } from './months.ts'
 import { ENTRY_COLUMNS, recordedAt, toCheckpoint, toEntry } from './rows.ts'
+import { archivedEnd, readSegments, readTold } from './segments.ts'
 
 export type PostgresAuditStoreOptions = {
   database: Database<AuditDatabase>
@@ -16,9 +24,15 @@ export type PostgresAuditStoreOptions = {
   runtime: Runtime
 }
 
+const UNIQUE_VIOLATION = '23505'
+
+/** SQLSTATE of values that are no text, no JSON or no time for PostgreSQL, and of what exceeds its limits. */
+const NO_FORM = /^(?:22...|54...)$/
+
 /** The trail in PostgreSQL. */
 export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: PostgresAuditStoreOptions): AuditStore => {
   const { db } = database
+  const months = createMonths(db)
   // What is written here is not itself captured; the context says so much to whoever reads the log.
   const write = <T>(work: (tx: Kysely<AuditDatabase>) => Promise<T>): Promise<T> =>
     runtime.context.run(runtime.context.find() ?? serviceContext('audit'), () => unitOfWork((tx) => work(tx.db)))
@@ -32,15 +46,21 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
         .orderBy('sequence', 'desc')
         .limit(1)
         .executeTakeFirst()
-      return row && { sequence: Number(row.sequence), hash: row.hash, recordedAt: row.recorded_at }
+      if (!row) return archivedEnd(db, chain)
+      return { sequence: Number(row.sequence), hash: row.hash, recordedAt: row.recorded_at }
     },
 
     async known(ids) {
-      const { rows } = await sql<{ id: string }>`SELECT id FROM entries WHERE id = ANY (${ids}::uuid[])`.execute(db)
+      const { rows } = await sql<{ id: string }>`SELECT id FROM entry_places WHERE id = ANY (${ids}::uuid[])`.execute(
+        db,
+      )
       return new Set(rows.map(({ id }) => id))
     },
 
+    told: (ids) => readTold(db, ids),
+
     async append({ chain, links, sealed, position }) {
+      await months.ensureFor(links)
       try {
         await write(async (tx) => {
           if (links.length > 0) await insertEntries(tx, links)
@@ -48,7 +68,9 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
           if (position) await savePosition(tx, chain, position)
         })
       } catch (error) {
-        if ((error as { code?: unknown }).code === '23505') throw new ChainConflict(`Chain ${chain} went on elsewhere`)
+        const { code, message } = error as { code?: unknown; message: string }
+        if (code === UNIQUE_VIOLATION) throw new ChainConflict(`Chain ${chain} went on elsewhere`)
+        if (typeof code === 'string' && NO_FORM.test(code)) throw new Unstorable(message, { cause: error })
         throw error
       }
     },
@@ -93,12 +115,24 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
     },
 
     async addPersonKeys(keys) {
+      const added = await write((tx) =>
+        sql<{ person: string }>`
+          INSERT INTO person_keys (person, wrapped)
+          SELECT person, decode(wrapped, 'base64') FROM unnest(
+            ${arrayLiteral(keys.map(({ person }) => person))}::text[],
+            ${keys.map(({ wrapped }) => wrapped.toString('base64'))}::text[]) AS rows (person, wrapped)
+          ON CONFLICT (person) DO NOTHING RETURNING person`.execute(tx),
+      )
+      return new Set(added.rows.map(({ person }) => person))
+    },
+
+    async destroyPersonKeys(persons) {
       await write((tx) =>
-        tx
-          .insertInto('person_keys')
-          .values(keys.map(({ person, wrapped }) => ({ person, wrapped, erased_at: null })))
-          .onConflict((conflict) => conflict.doNothing())
-          .execute(),
+        sql`
+          INSERT INTO person_keys (person, wrapped, erased_at)
+          SELECT DISTINCT person, NULL::bytea, now() FROM unnest(${arrayLiteral(persons)}::text[]) AS rows (person)
+          ON CONFLICT (person) DO UPDATE SET wrapped = NULL, erased_at = now()
+          WHERE person_keys.wrapped IS NOT NULL`.execute(tx),
       )
     },
 
@@ -120,6 +154,9 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
           ) SELECT chain FROM c WHERE chain IS NOT NULL) AS named) AS all_chains ORDER BY chain`.execute(db)
       return rows.map(({ chain }) => chain)
     },
+
+    segments: () => readSegments(db),
+    prepareMonths: (now, ahead) => months.ensureAhead(now, ahead),
 
     async entries(chain, after, limit) {
       const rows = await db

@@ -35,5 +35,7 @@ export type AuditDatabase = {
     signature: string
     witness: Buffer
   }
+  entry_places: { id: string; chain: string; sequence: bigint }
+  trail_months: { name: string; lower: Date; upper: Date; segment: unknown }
   positions: { chain: string; epoch: string; lsn: string; phase: string; updated_at: Generated<Date> }
 }

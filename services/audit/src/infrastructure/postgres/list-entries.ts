@@ -5,10 +5,7 @@ import type { AuditDatabase } from './database.ts'
 import { ENTRY_COLUMNS, recordedAt, toEntry } from './rows.ts'
 
 /** One page by (recorded_at, id); each filter alone has an index that is in this order. */
-export const listEntries = async (
-  db: Kysely<AuditDatabase>,
-  { filter, order, after, limit }: EntryPage,
-): Promise<Entry[]> => {
+export const listQuery = (db: Kysely<AuditDatabase>, { filter, order, after, limit }: EntryPage) => {
   const direction = order === 'newest' ? 'desc' : 'asc'
   let query = db.selectFrom('entries').select(ENTRY_COLUMNS).select(recordedAt.as('recorded_at'))
   for (const condition of conditions(filter)) query = query.where(condition)
@@ -18,9 +15,11 @@ export const listEntries = async (
       order === 'newest' ? sql<SqlBool>`(recorded_at, id) < ${place}` : sql<SqlBool>`(recorded_at, id) > ${place}`,
     )
   }
-  const rows = await query.orderBy('entries.recorded_at', direction).orderBy('id', direction).limit(limit).execute()
-  return rows.map(toEntry)
+  return query.orderBy('entries.recorded_at', direction).orderBy('id', direction).limit(limit)
 }
+
+export const listEntries = async (db: Kysely<AuditDatabase>, page: EntryPage): Promise<Entry[]> =>
+  (await listQuery(db, page).execute()).map(toEntry)
 
 const conditions = ({ actor, action, entity, entityId, service, requestId, from, to }: EntryFilter) => [
   ...(actor === undefined ? [] : byActor(actor)),
