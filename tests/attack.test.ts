@@ -60,9 +60,7 @@ test('guesses from one network end after five, and the network gets no further w
 test('while sixty networks guess, the owner gets in from elsewhere', { timeout: 120_000 }, async () => {
   const networks = Array.from({ length: 60 }, (_, i) => `127.77.${i}.5`)
   const attack = (async () => {
-    for (const network of networks) {
-      await Promise.all(Array.from({ length: 5 }, (_, i) => loginFrom(network, `wrong ${i}`)))
-    }
+    for (let i = 0; i < 5; i++) await Promise.all(networks.map((network) => loginFrom(network, `wrong ${i}`)))
   })()
   const inside = await loginFrom('127.200.1.1', owner.password)
   expect(inside.status).toBe(200)

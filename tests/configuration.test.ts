@@ -48,7 +48,8 @@ test('misuse exits 2 with the usage, and every command explains itself', async (
   }
   const { code, stdout } = await instance.command(['--help'])
   expect(code).toBe(0)
-  for (const name of ['start', 'status', 'migrate', 'config', 'db', 'admin', 'dlq', 'audit', 'mailbox']) {
+  const names = 'start status migrate config db admin dlq audit ledger keys users notifications mailbox doctor'
+  for (const name of names.split(' ')) {
     expect(stdout).toContain(`  ${name} `)
     const manual = await instance.command([name, '--help'])
     expect([manual.code, manual.stdout.startsWith('Usage: ashlar ')]).toEqual([0, true])

@@ -38,10 +38,10 @@ const stored = async (database: string): Promise<string> => {
       `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
     )
-    const rows = await Promise.all(
-      tables.map(async ({ name }) => (await client.query(`SELECT to_jsonb(t)::text AS row FROM ${name} t`)).rows),
-    )
-    return JSON.stringify(rows)
+    let text = ''
+    for (const { name } of tables)
+      text += JSON.stringify((await client.query(`SELECT to_jsonb(t)::text AS row FROM ${name} t`)).rows)
+    return text
   } finally {
     await client.end()
   }

@@ -86,7 +86,7 @@ const complaint = async (operation: Operation, response: Response): Promise<stri
   if (Object.keys(contents).length === 0) return text === '' ? undefined : `a body where none is described (${status})`
   const content = Object.entries(contents).find(([name]) => name.split(';')[0] === type)?.[1]
   if (content === undefined) return `answered ${status} as ${type}, described as ${Object.keys(contents).join(', ')}`
-  if (!type.endsWith('json') || content.schema === undefined) return undefined
+  if (!/^application\/(?:json|problem\+json)$/.test(type) || content.schema === undefined) return undefined
   const validate = ajv.compile({ ...content.schema, components: (document as { components?: unknown }).components })
   return validate(JSON.parse(text))
     ? undefined

@@ -100,7 +100,7 @@ test('far more logins than can be hashed: readiness stays honest, the rest is re
   const of = (status: number) => answered.filter((one) => one.status === status)
   expect([...new Set(answered.map(({ status }) => status))].sort()).toEqual([200, 503])
   expect(of(200).filter(({ path }) => path === '/auth/login').length).toBeGreaterThan(20)
-  expect(of(503).length).toBeGreaterThan(of(200).length)
+  expect(of(503).length).toBeGreaterThan(50)
   for (const { retryAfter } of of(503)) expect(Number(retryAfter)).toBeGreaterThan(0)
   // What is admitted is answered, and an orchestrator that asks is never left without an answer.
   expect(Math.max(...of(200).map(({ ms }) => ms))).toBeLessThan(10_000)

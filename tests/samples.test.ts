@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { auditRoutes } from '@ashlar/audit/contract'
 import { authEvents, authRoutes } from '@ashlar/auth/contract'
+import { gatewayRoutes } from '@ashlar/gateway/contract'
 import { notificationsRoutes } from '@ashlar/notifications/contract'
 import { paymentsEvents, paymentsRoutes } from '@ashlar/payments/contract'
 import { deadLetterDiscarded } from '@ashlar/platform/bus'
@@ -16,6 +17,7 @@ const read = (folder: string, name: string): unknown =>
   JSON.parse(readFileSync(join(root, 'samples', folder, `${name}.json`), 'utf8'))
 
 const routes: Record<string, Routes> = {
+  gateway: gatewayRoutes,
   auth: authRoutes,
   payments: paymentsRoutes,
   notifications: notificationsRoutes,

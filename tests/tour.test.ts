@@ -4,12 +4,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { Instance, root } from './support/instance.ts'
+import { blocksOf, runBlocks } from './support/walk.ts'
 
 const run = promisify(execFile)
 const tour = join(root, 'apps/server/src/tour.ts')
-
-const clean = (): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ASHLAR_|VITEST|NODE_ENV)/.test(name)))
 
 test('the tour starts an Ashlar of its own where none runs, tells the whole story and stops it', async () => {
   const instance = await Instance.create()
@@ -43,43 +41,14 @@ test('the tour exits non-zero where something is not as told', async () => {
   await instance.remove()
 }, 120_000)
 
-/** The shell blocks of the README, in order. */
-const blocks = async (): Promise<string[]> =>
-  [...(await readFile(join(root, 'README.md'), 'utf8')).matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(
-    ([, block]) => block ?? '',
-  )
-
 test("the README's own code blocks run to the letter", { timeout: 120_000 }, async () => {
   const instance = await Instance.create()
-  const port = instance.port
-  const script = (await blocks())
-    .filter((block) => !/npm (ci|test)|git clone/.test(block.replace(/npm ci && npm start/g, '')))
-    .join('\n')
-  expect(script).toContain('npm start')
-  expect(script).toContain('curl')
-  // The README speaks of port 3000 and the default data directory; a test may not claim either.
-  const localised = script
-    .replaceAll('localhost:3000', `localhost:${port}`)
-    .replace(
-      /npm ci && npm start/g,
-      'npm start > "$SERVER_LOG" 2>&1 &\nserver=$!\nfor i in $(seq 300); do curl -fs localhost:' +
-        port +
-        '/readyz > /dev/null && break; sleep 0.1; done',
-    )
-  const { stdout } = await run(
-    'bash',
-    ['-euo', 'pipefail', '-c', `trap 'kill \${server:-0}; wait' EXIT\n${localised}`],
-    {
-      cwd: root,
-      env: {
-        ...clean(),
-        ...instance.env,
-        PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}`,
-        SERVER_LOG: `${instance.dataDir}.log`,
-      },
-      maxBuffer: 16 * 1024 * 1024,
-    },
-  )
+  const blocks = blocksOf(await readFile(join(root, 'README.md'), 'utf8'))
+  const [start, ...rest] = blocks.filter((block) => !block.includes('npm test'))
+  expect(start).toBe('npm ci && npm start\n')
+  await instance.start()
+  const { code, stdout, stderr } = await runBlocks(instance, rest)
+  expect([code, stderr]).toEqual([0, stderr])
   expect(stdout).toContain('"completed"')
   expect(stdout).toContain('the trail is whole')
   await instance.remove()

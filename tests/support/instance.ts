@@ -77,6 +77,7 @@ export class Instance {
       ASHLAR_DATA_DIR: join(dataDir, 'data'),
       ASHLAR_PORT: String(port),
       ASHLAR_RATE_LIMIT_ENABLED: 'false',
+      ASHLAR_NOTIFICATIONS_RATE_SECONDS: '0',
     }
     return new Instance(join(dataDir, 'data'), port, { ...Object.fromEntries(inherited), ...own, ...settings })
   }
