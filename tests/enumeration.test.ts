@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { rankDistance } from '@ashlar/platform/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Instance, sleep, until } from './support/instance.ts'
 import { call, newPerson, type Person } from './support/person.ts'
 import { seeded } from './support/random.ts'
-import { rankTest } from './support/rank.ts'
 
 const SAMPLES = 300
-/** A leak of a millisecond shows at far less; three looks at one in a thousand fail once in a billion runs by chance. */
-const ALPHA = 0.001
+/** In standard deviations: one look in a thousand is beyond it by chance, three looks in a row once in a billion runs. */
+const FAR = 3.3
 const LOOKS = 3
 
 let instance: Instance
@@ -65,12 +65,12 @@ test.each(Object.entries(doors))(
     await until(
       'two samples that no rank test tells apart',
       async () => {
-        if (found.length === LOOKS) throw new Error(`p = ${found.join(', ')}`)
+        if (found.length === LOOKS) throw new Error(`${found.join(', ')} standard deviations apart`)
         const samples = await look(door, 7 + found.length)
         expect(new Set(samples.map(({ answer }) => answer)).size).toBe(1)
         const times = (isKnown: boolean) => samples.filter((s) => s.known === isKnown).map(({ ms }) => ms)
-        found.push(rankTest(times(true), times(false)))
-        return (found.at(-1) ?? 0) > ALPHA ? true : undefined
+        found.push(rankDistance(times(true), times(false)))
+        return (found.at(-1) ?? FAR) < FAR ? true : undefined
       },
       170_000,
     )
@@ -80,6 +80,6 @@ test.each(Object.entries(doors))(
 test('the rank test tells a millisecond of difference', () => {
   const chance = seeded(3)
   const times = (shift: number) => Array.from({ length: 150 }, () => 20 + shift + chance() * 4)
-  expect(rankTest(times(0), times(1))).toBeLessThan(ALPHA)
-  expect(rankTest(times(0), times(0))).toBeGreaterThan(ALPHA)
+  expect(rankDistance(times(0), times(1))).toBeGreaterThan(FAR)
+  expect(rankDistance(times(0), times(0))).toBeLessThan(FAR)
 })

@@ -1,17 +1,17 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { createOtlpSink, type OtlpSink } from '@ashlar/platform/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Collector } from './support/collector.ts'
 import { Instance, until } from './support/instance.ts'
 import { call, newAdministrator, newPayment, newPerson, order, type Person, processPayment } from './support/person.ts'
 
-let collector: Collector
+let collector: OtlpSink
 let instance: Instance
 let administrator: Person
 let person: Person
 
 beforeAll(async () => {
-  collector = await Collector.open()
+  collector = await createOtlpSink()
   instance = await Instance.create({
     ASHLAR_LOG_LEVEL: 'debug',
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -81,10 +81,13 @@ test('one trace runs from the request through the database and the bus to the au
     return told(/^POST \/payments\/create/) && told(/audit/) && told(/notifications/) ? spans : undefined
   })
   expect(names.length).toBeGreaterThan(4)
-  const spans = collector.spans.filter((span) => span.traceId === traceId)
-  const known = new Set(spans.map(({ spanId }) => spanId))
-  const orphans = spans.filter(({ parentSpanId, name }) => !known.has(parentSpanId) && !/^POST /.test(name))
-  expect(orphans).toEqual([])
+  // Children are exported before the parents that outlive them.
+  await until('a parent of each span', async () => {
+    const spans = collector.spans.filter((span) => span.traceId === traceId)
+    const known = new Set(spans.map(({ spanId }) => spanId))
+    const orphans = spans.filter(({ parentSpanId, name }) => !known.has(parentSpanId) && !/^POST /.test(name))
+    return orphans.length === 0 ? true : undefined
+  })
 
   const entry = await until('the audit entry', async () => {
     const path = `/audit/timeline/payment/${created.body.transactionId as string}`

@@ -105,7 +105,8 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
   })
 
   const retention = createBusRetention({ url: stores.url('bus'), runtime, keepDays: busRetentionDays })
-  const services = [audit, auth, notifications, payments, ...(sandbox ? [sandbox] : []), retention]
+  const services = [audit, auth, notifications, payments]
+  const helpers = [...(sandbox ? [sandbox] : []), retention]
   return {
     gateway,
     auth,
@@ -114,12 +115,13 @@ export const compose = async (configuration: Configuration, runtime: Runtime, st
     audit,
     start: async () => {
       for (const service of services) await service.start()
+      for (const helper of helpers) helper.start()
     },
     stop: async () => {
-      for (const service of [...services].reverse()) await service.stop()
+      for (const part of [...services, ...helpers].reverse()) await part.stop()
     },
     close: async () => {
-      await Promise.all([auth, payments, notifications, audit, sandbox].map((part) => part?.close()))
+      await Promise.all([...services, ...(sandbox ? [sandbox] : [])].map((part) => part.close()))
       await Promise.all(Object.values(buses).map((bus) => bus.close()))
     },
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rankDistance } from '@ashlar/platform/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { rankDistance } from './rank.ts'
 import { PASSWORD, startAuth, type TestAuth } from './support.ts'
 
 /** Chance alone goes beyond it once in a thousand looks; a leak does so in each of three. */
