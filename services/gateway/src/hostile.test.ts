@@ -106,6 +106,7 @@ describe('hostile requests', () => {
       431,
       'headers_too_large',
     ],
+    ['an expectation that nobody meets', `GET / HTTP/1.1\r\n${HOST}Expect: 200-ok\r\n\r\n`, 400, 'request_malformed'],
     ['a host of somebody else', 'GET /payments HTTP/1.1\r\nHost: evil.example\r\n\r\n', 421, 'host_unknown'],
     [
       'a host that only begins like ours',

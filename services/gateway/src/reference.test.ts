@@ -48,6 +48,9 @@ describe('API reference', () => {
     expect(text).toContain('url: location.origin')
     expect(text).not.toMatch(/https?:\/\//)
     expect(() => new Function(text)).not.toThrow()
+    const sorter = /tagsSorter: (.*),/.exec(text)?.[1]
+    const sort: (a: string, b: string) => number = new Function(`return ${sorter}`)()
+    expect(['gateway', 'auth', 'payments'].sort(sort)).toEqual(['auth', 'payments', 'gateway'])
   })
 
   test('the styles load nothing from elsewhere', async () => {

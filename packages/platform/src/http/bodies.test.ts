@@ -92,6 +92,18 @@ test('bytes are as limited as any body', async () => {
   expect((await send('/webhook', 'x', 'text/plain')).status).toBe(415)
 })
 
+test('a body in another coding is refused, whatever its bytes look like', async () => {
+  const encoded = (coding: string) => ({ 'content-type': 'application/json', 'content-encoding': coding })
+  for (const path of ['/signed', '/webhook']) {
+    for (const coding of ['gzip', 'identity, br']) {
+      const reply = await ask(port, path, { method: 'POST', body: '{"id":"a"}', headers: encoded(coding) })
+      expect([reply.status, reply.json().code]).toEqual([415, 'media_type_unsupported'])
+    }
+  }
+  const plain = await ask(port, '/signed', { method: 'POST', body: '{"id":"a"}', headers: encoded('Identity') })
+  expect(plain.status).toBe(200)
+})
+
 test('a route with a schema gets both, and the schema rules', async () => {
   const reply = await send('/signed', '{ "id": "é" }', 'application/json')
   expect(JSON.parse(reply.text)).toEqual({ id: 'é', bytes: 14 })

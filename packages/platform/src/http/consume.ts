@@ -22,7 +22,7 @@ export const readBodies = (fastify: FastifyInstance, routes: Routes, { maxDepth,
   const add = (type: string | RegExp, takes: (request: FastifyRequest) => boolean): void => {
     fastify.addContentTypeParser(type, { parseAs: 'buffer' }, (request, body, done) => {
       try {
-        if (!takes(request)) throw new Refused('media_type_unsupported')
+        if (!takes(request) || isEncoded(request)) throw new Refused('media_type_unsupported')
         done(null, read(request, body as Buffer))
       } catch (error) {
         done(error as Error)
@@ -36,6 +36,10 @@ export const readBodies = (fastify: FastifyInstance, routes: Routes, { maxDepth,
     if (!JSON_TYPE.test(type)) add(type, (request) => specOf(request)?.consumes?.includes(type) === true)
   }
 }
+
+/** Compressed, say (RFC 9110, section 8.4): read as it is, it would mean something else. */
+const isEncoded = ({ headers }: FastifyRequest): boolean =>
+  !/^(?:identity)?$/i.test(headers['content-encoding']?.trim() ?? '')
 
 /** The contract of the route that a request met; undefined for routes that were added beside it. */
 export const specOf = (request: FastifyRequest): RouteSpec | undefined =>

@@ -54,7 +54,7 @@ beforeAll(async () => {
   const clock: Clock = runtime.clock
   const common = { unitOfWork, clock, newId: runtime.newId, tokens }
   const passwords = watched(
-    { hash: async () => ok('$hash'), verify: async () => ok(false), isWeak: () => false },
+    { hash: async () => ok('$hash'), verify: async () => ok(false), admit: () => ok(undefined), isWeak: () => false },
     'passwords.',
   )
   const sealing = createSealing(runtime)

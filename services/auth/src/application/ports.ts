@@ -192,6 +192,8 @@ export type AccountReads = {
 
 /** Slow on purpose, so in a bounded queue: beyond it `overloaded`, at once. Never call it inside a transaction. */
 export type Passwords = {
+  /** Refuses at once what `hash` and `verify` would refuse now, so that nothing else is done for it before. */
+  admit(): Result<void, 'overloaded'>
   hash(password: string): Promise<Result<string, 'overloaded'>>
   /** A wrong password costs the same for every kind of hash and without one. */
   verify(passwordHash: string | undefined, password: string): Promise<Result<boolean, 'overloaded'>>

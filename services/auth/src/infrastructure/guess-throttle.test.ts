@@ -110,11 +110,12 @@ test('networks and identifiers are counted apart, addresses of one network toget
   expect(await wrong('eve@example.test', '2001:db8:1:3::1')).toBe('credentials_invalid')
 })
 
-test('a thousand networks that guess at once slow the owner, and never keep him out', async () => {
+test('a thousand networks that guess at once slow the owner, never keep him out, and do not fill the server', async () => {
   const { wrong, right } = open()
   const answers = await times(1_000, (i) => wrong('ada@example.test', `10.${i >> 8}.${i & 255}.1`))
   expect(new Set(answers)).toEqual(new Set(['credentials_invalid']))
-  expect(pauses.length).toBe(990)
+  // The others go on to the hash queue, which takes no more of them than it can.
+  expect(pauses.length).toBe(100)
   expect(Math.max(...pauses)).toBeLessThanOrEqual(2_000)
   // Those that came together do not go on together.
   expect(new Set(pauses).size).toBeGreaterThan(20)

@@ -26,8 +26,11 @@ type Options = {
 
 /** The first pause; each further try doubles it. */
 const FIRST_PAUSE_MS = 100
-/** Beyond it nobody is slowed, and who would have to wait for others is refused: waiting costs the server memory. */
-const MAX_WAITING = 1_000
+/**
+ * Beyond it nobody is slowed, and who would have to wait for others is refused: whoever waits takes a place among the
+ * requests that are at work, and an attack on one account must not fill all of them.
+ */
+const MAX_WAITING = 100
 /** Half of a hash in hex tells identifiers apart as well. */
 const KEY_LENGTH = 32
 

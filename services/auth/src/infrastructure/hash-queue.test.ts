@@ -4,9 +4,10 @@ import { createHashQueue } from './hash-queue.ts'
 
 const open = (concurrency: number, maxWaiting: number) => {
   const metrics = createMetrics({ service: 'test' })
-  const queue = createHashQueue({ concurrency, maxWaiting, metrics })
+  const clock = { ms: 0 }
+  const queue = createHashQueue({ concurrency, maxWaiting, maxWaitMs: 2_000, metrics, nowMs: () => clock.ms })
   const value = async (name: string) => (await metrics.registry.getSingleMetric(name)?.get())?.values[0]?.value
-  return { queue, value }
+  return { queue, value, clock }
 }
 
 /** Works that end when they are told, and what was running at once. */
@@ -60,6 +61,32 @@ test('who waits is served before who comes later, and the bound holds meanwhile'
   }
   expect(await Promise.all([first, second, third])).toEqual([0, 1, 2].map((n) => ({ ok: true, value: n })))
   expect(state.most).toBe(1)
+})
+
+test('on a slow machine fewer wait: nobody is kept for longer than the bound, and it opens again with the speed', async () => {
+  const { queue, value, clock } = open(2, 100)
+  const { ends, work } = controlled()
+  const take = async (ms: number) => {
+    const done = queue.run(work)
+    await turn()
+    clock.ms += ms
+    ends.at(-1)?.()
+    await done
+  }
+  await take(900)
+  const accepted = Array.from({ length: 6 }, () => queue.run(work))
+  expect(queue.admit()).toEqual({ ok: false, error: 'overloaded' })
+  expect(await queue.run(work)).toEqual({ ok: false, error: 'overloaded' })
+  expect(await value('hash_queue_refused_total')).toBe(2)
+  for (let i = 1; i <= 6; i++) {
+    await turn()
+    ends[i]?.()
+  }
+  await Promise.all(accepted)
+  expect(queue.admit()).toEqual({ ok: true, value: undefined })
+  for (let i = 0; i < 40; i++) await take(10)
+  expect([...Array(50)].map(() => queue.run(work))).toHaveLength(50)
+  expect(queue.admit().ok).toBe(true)
 })
 
 test('a work that fails gives its place back', async () => {

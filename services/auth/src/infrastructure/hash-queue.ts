@@ -2,14 +2,30 @@ import { err, ok, type Result } from '@ashlar/kernel'
 import type { Metrics } from '@ashlar/platform/telemetry'
 
 /** Runs costly work a few at a time; refuses at once what would wait behind too many others. */
-export type HashQueue = { run<T>(work: () => Promise<T>): Promise<Result<T, 'overloaded'>> }
+export type HashQueue = {
+  run<T>(work: () => Promise<T>): Promise<Result<T, 'overloaded'>>
+  /** Refuses what `run` would refuse at this moment. */
+  admit(): Result<void, 'overloaded'>
+}
+
+type Options = {
+  concurrency: number
+  maxWaiting: number
+  /** Who would have to wait longer, going by the last works, is refused as well. */
+  maxWaitMs: number
+  metrics: Metrics
+  nowMs?: () => number
+}
+
+/** The share of the last work in the average: some ten works tell how fast this machine is now. */
+const SHARE_OF_LAST = 0.1
 
 /**
- * At most `concurrency` works run and at most `maxWaiting` wait, first come first served. A queue without an end
- * would answer everybody after everybody has given up.
+ * At most `concurrency` works run and at most `maxWaiting` wait, first come first served, and fewer where the machine is
+ * slow. A queue without an end would answer everybody after everybody has given up.
  */
-export const createHashQueue = (options: { concurrency: number; maxWaiting: number; metrics: Metrics }): HashQueue => {
-  const { concurrency, maxWaiting, metrics } = options
+export const createHashQueue = (options: Options): HashQueue => {
+  const { concurrency, maxWaiting, maxWaitMs, metrics, nowMs = () => performance.now() } = options
   const length = metrics.gauge('hash_queue_length', 'Password hashes that wait for their turn')
   const waited = metrics.histogram('hash_queue_wait_seconds', 'Time from asking for a password hash to its start')
   const refused = metrics.counter(
@@ -18,14 +34,23 @@ export const createHashQueue = (options: { concurrency: number; maxWaiting: numb
   )
   const waiting: (() => void)[] = []
   let running = 0
+  let averageMs = 0
   length.set(0)
+
+  const isFull = (): boolean =>
+    running >= concurrency &&
+    (waiting.length >= maxWaiting || ((waiting.length + 1) * averageMs) / concurrency > maxWaitMs)
+  const overloaded = (): Result<never, 'overloaded'> => {
+    refused.inc()
+    return err('overloaded')
+  }
 
   const turn = (): Promise<void> | undefined => {
     if (running < concurrency) {
       running++
       return Promise.resolve()
     }
-    if (waiting.length >= maxWaiting) return undefined
+    if (isFull()) return undefined
     const { promise, resolve } = Promise.withResolvers<void>()
     waiting.push(resolve)
     length.set(waiting.length)
@@ -42,19 +67,20 @@ export const createHashQueue = (options: { concurrency: number; maxWaiting: numb
 
   return {
     run: async (work) => {
-      const askedAt = performance.now()
+      const askedAt = nowMs()
       const myTurn = turn()
-      if (!myTurn) {
-        refused.inc()
-        return err('overloaded')
-      }
+      if (!myTurn) return overloaded()
       await myTurn
-      waited.observe((performance.now() - askedAt) / 1000)
+      const beganAt = nowMs()
+      waited.observe((beganAt - askedAt) / 1000)
       try {
         return ok(await work())
       } finally {
+        const tookMs = nowMs() - beganAt
+        averageMs = averageMs === 0 ? tookMs : averageMs + (tookMs - averageMs) * SHARE_OF_LAST
         leave()
       }
     },
+    admit: () => (isFull() ? overloaded() : ok(undefined)),
   }
 }

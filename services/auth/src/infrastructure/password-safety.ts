@@ -41,6 +41,8 @@ export type PasswordSafety = {
   close(): Promise<void>
 }
 
+/** For the turn of a password hash: people who sign in wait for it, and try again when it takes longer. */
+const LONGEST_WAIT_MS = 2_000
 const SECOND_MS = 1_000
 const MINUTE_MS = 60 * SECOND_MS
 const DAY_MS = 86_400 * SECOND_MS
@@ -53,6 +55,7 @@ export const openPasswordSafety = async (options: Options): Promise<PasswordSafe
   const queue = createHashQueue({
     concurrency: settings.hashConcurrency,
     maxWaiting: settings.hashQueueLength,
+    maxWaitMs: LONGEST_WAIT_MS,
     metrics,
   })
   const kinds = createHashKinds(db)

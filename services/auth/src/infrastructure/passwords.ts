@@ -26,7 +26,8 @@ const matchesBcrypt = async (text: string, password: string): Promise<boolean> =
   return matches && Buffer.byteLength(password) <= BCRYPT_MAX_BYTES && !password.includes('\0')
 }
 
-const matches = (text: string, password: string): Promise<boolean> =>
+/** Whether a password belongs to a hash of any kind: what takes the time. */
+export const matchesHash = (text: string, password: string): Promise<boolean> =>
   text.startsWith('$2') ? matchesBcrypt(text, password) : argon2Verify(text, preparePassword(password))
 
 /**
@@ -34,7 +35,7 @@ const matches = (text: string, password: string): Promise<boolean> =>
  * a missing account nor the kind of a hash shows in the time; a right one is checked once. A stored hash that is
  * malformed or too costly is never evaluated and matches nothing.
  */
-export const createPasswords = (queue: HashQueue, kinds: HashKinds): Passwords => {
+export const createPasswords = (queue: HashQueue, kinds: HashKinds, matches = matchesHash): Passwords => {
   const check = async (passwordHash: string | undefined, password: string): Promise<boolean> => {
     const read = passwordHash === undefined ? undefined : readPasswordHash(passwordHash)
     const own = read?.ok ? read.value : undefined
@@ -46,6 +47,7 @@ export const createPasswords = (queue: HashQueue, kinds: HashKinds): Passwords =
     return false
   }
   return {
+    admit: queue.admit,
     hash: (password) => queue.run(() => argon2Hash(preparePassword(password), PARAMETERS)),
     verify: (passwordHash, password) => queue.run(() => check(passwordHash, password)),
     isWeak: (passwordHash) => {

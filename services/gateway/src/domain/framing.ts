@@ -10,6 +10,7 @@ export type FramingRefusal = {
 export const SERVED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
 const MAX_FIELDS = 100
+const CONTINUE = /^100-continue$/i
 /** Fields of which a second one means that two readers may believe different things. */
 const SINGLE: ReadonlyMap<number, string> = new Map([
   [4, 'host'],
@@ -41,6 +42,8 @@ export const refuseHead = ({ method, httpVersion, rawHeaders }: Head): FramingRe
       else if (lower === 'authorization') authorizations += 1
     } else if (old && name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
       return malformed('HTTP/1.0 knows no Transfer-Encoding.')
+    } else if (name.length === 6 && name.toLowerCase() === 'expect' && !CONTINUE.test(rawHeaders[at + 1] ?? '')) {
+      return malformed('The only expectation that is met here is 100-continue.')
     }
   }
   if (hosts > 1) return malformed('The request has more than one Host field.')

@@ -60,6 +60,8 @@ export class FrontServer {
     this.#server.on('request', (request, response) => this.#begin(request, response))
     // Decided before the body is invited: a refused client need not send it.
     this.#server.on('checkContinue', (request, response) => this.#begin(request, response))
+    // Node itself would answer 417 with nothing in it, which nobody logs or counts.
+    this.#server.on('checkExpectation', (request, response) => this.#begin(request, response))
     this.#server.on('connect', (_request, socket) => this.#refuse(socket, new Error('CONNECT')))
     this.#server.on('clientError', (error, socket) => this.#refuse(socket, error))
   }

@@ -15,6 +15,8 @@ const show = async () => {
     layout: 'BaseLayout',
     deepLinking: true,
     docExpansion: 'list',
+    // What people build with comes first, what operators look at last.
+    tagsSorter: (a, b) => (a === 'gateway') - (b === 'gateway'),
     defaultModelsExpandDepth: 0,
     displayRequestDuration: true,
     persistAuthorization: false,

@@ -31,6 +31,8 @@ type Refusal = 'credentials_invalid' | 'overloaded' | PasswordRefused
 export const changePassword =
   (deps: Deps) =>
   async (change: PasswordChange): Promise<Result<void, Refusal | RateLimited>> => {
+    const admitted = deps.passwords.admit()
+    if (!admitted.ok) return admitted
     const known = await deps.accounts.forPasswordChange(change.userId)
     if (!known) return err('credentials_invalid')
     return deps.guardSecret({ email: known.user.email, ip: change.ip }, () => exchange(deps, change, known))

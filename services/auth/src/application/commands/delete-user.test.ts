@@ -109,3 +109,20 @@ test('whatever a person does while he is deleted, he is gone afterwards', async 
     expect((await it.events('user.deleted')).filter(({ subject }) => subject === max.id)).toHaveLength(1)
   }
 })
+
+test('people who delete themselves while a role of theirs is removed do not cross with it', async () => {
+  for (let round = 0; round < 4; round++) {
+    const role = `crossing-${round}`
+    await roleWith(it, role)
+    const members = []
+    for (const name of ['a', 'b', 'c', 'd']) members.push(await person(it, `${role}-${name}`, role))
+    const removals = members.map(
+      ({ id, token }) =>
+        () =>
+          remove(id, token),
+    )
+    removals.splice(2, 0, () => it.call('DELETE', `/roles/${role}`, { token: root.token }))
+    const answers = await Promise.all(removals.map((act) => act()))
+    expect(answers.map(({ status }) => status)).toEqual([204, 204, 204, 204, 204])
+  }
+})

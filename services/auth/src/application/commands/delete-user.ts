@@ -33,8 +33,13 @@ export const deleteUser =
       return ok(undefined)
     })
 
-/** The sessions end before they go: their revocations must reach verifiers that never knew of the person. */
+/**
+ * The sessions end before they go: their revocations must reach verifiers that never knew of the person. The roles go
+ * before either: whoever removes a role takes it from its holders first and writes his revocation then, and two who
+ * did this in different orders would wait for each other.
+ */
 const erase = async (tx: AuthTx, userId: UserId, sequence: number, now: Date): Promise<void> => {
+  await tx.users.setRoles(userId, [])
   const ended = await tx.sessions.end({ userId }, 'deleted', now)
   await tx.users.remove(userId)
   const data = { userId, timestamp: now.toISOString() }

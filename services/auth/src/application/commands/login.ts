@@ -44,8 +44,10 @@ type Opened = TokenPair & { user: Account }
  */
 export const login =
   (deps: Deps) =>
-  (input: Credentials): Promise<Result<Opened, LoginRefusal | 'overloaded' | RateLimited>> =>
-    deps.guardSecret(input, () => signIn(deps, input))
+  async (input: Credentials): Promise<Result<Opened, LoginRefusal | 'overloaded' | RateLimited>> => {
+    const admitted = deps.passwords.admit()
+    return admitted.ok ? deps.guardSecret(input, () => signIn(deps, input)) : admitted
+  }
 
 const signIn = async (
   deps: Deps,

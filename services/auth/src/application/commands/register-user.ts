@@ -47,6 +47,8 @@ export type Registration = {
 export const registerUser =
   (deps: Deps) =>
   async (registration: Registration): Promise<Result<void, 'overloaded' | PasswordRefused>> => {
+    const admitted = deps.passwords.admit()
+    if (!admitted.ok) return admitted
     const refused = await deps.refusePassword(registration.password, registration)
     if (refused) return err(refused)
     const passwordHash = await deps.passwords.hash(registration.password)

@@ -26,6 +26,8 @@ export const resetPassword =
   (deps: Deps) =>
   async (input: { token: string; newPassword: string; ip: string | null }): Promise<Result<void, Refusal>> => {
     const { unitOfWork, accounts, passwords, tokens, refusePassword, forgiveGuesses, asUser, clock } = deps
+    const admitted = passwords.admit()
+    if (!admitted.ok) return admitted
     const hash = tokens.hash(input.token)
     const owner = await accounts.ofResetToken(hash, clock.now())
     if (!owner?.isActive) return err('token_invalid')
