@@ -100,7 +100,7 @@ test('a wrong password is checked against every kind that is stored, a right one
 
   const checked: string[] = []
   const counted = createPasswords(queue, kinds, (text, password) => {
-    checked.push(text.slice(0, 8))
+    checked.push(text.slice(0, 7))
     return matchesHash(text, password)
   })
   const kindsChecked = async (hash: string | undefined, password: string): Promise<string[]> => {
@@ -109,7 +109,7 @@ test('a wrong password is checked against every kind that is stored, a right one
     return checked.toSorted()
   }
   const everyKind = await kindsChecked(undefined, 'wrong')
-  expect(everyKind).toEqual([expect.stringContaining('$2b$06'), '$argon2i'])
+  expect(everyKind).toEqual([expect.stringContaining('$2b$06'), '$argon2'])
   expect(await kindsChecked(argon, 'wrong')).toEqual(everyKind)
   expect(await kindsChecked(bcrypt, 'wrong')).toEqual(everyKind)
   expect(await kindsChecked(bcrypt, 'right')).toHaveLength(1)
