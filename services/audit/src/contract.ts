@@ -1,4 +1,4 @@
-import { content, defineErrors, defineRoute, pageOf, pageQuery, timestamp } from '@ashlar/platform/contract'
+import { content, defineErrors, defineRoute, pageOf, pageQuery, timeBound, timestamp } from '@ashlar/platform/contract'
 import { z } from 'zod'
 
 export const auditErrors = defineErrors({})
@@ -64,8 +64,8 @@ const filters = {
   entityId: name.optional(),
   service: name.optional(),
   requestId: name.optional(),
-  from: timestamp.optional().describe('Recorded at this time or later'),
-  to: timestamp.optional().describe('Recorded before this time'),
+  from: timeBound.optional().describe('Recorded at this time or later'),
+  to: timeBound.optional().describe('Recorded before this time'),
 }
 
 export const auditRoutes = {

@@ -1,4 +1,4 @@
-import { defineErrors, defineRoute, pageOf, pageQuery, timestamp, uuid } from '@ashlar/platform/contract'
+import { defineErrors, defineRoute, pageOf, pageQuery, timeBound, timestamp, uuid } from '@ashlar/platform/contract'
 import { z } from 'zod'
 
 export const notificationsErrors = defineErrors({})
@@ -108,8 +108,8 @@ export const notificationsRoutes = {
       template: templateName.optional(),
       recipient: address.optional(),
       userId: uuid.optional(),
-      from: timestamp.optional().describe('Queued at or after'),
-      to: timestamp.optional().describe('Queued before'),
+      from: timeBound.optional().describe('Queued at or after'),
+      to: timeBound.optional().describe('Queued before'),
     }),
     responses: { 200: pageOf(notification) },
     errors: [],
@@ -119,7 +119,7 @@ export const notificationsRoutes = {
     path: '/notifications/stats',
     summary: 'Messages by status, template and day, and how long they took; by default of the last 7 days',
     access: { permission: 'notifications:read' },
-    query: z.object({ from: timestamp.optional(), to: timestamp.optional() }),
+    query: z.object({ from: timeBound.optional(), to: timeBound.optional() }),
     responses: {
       200: z.object({
         from: timestamp,

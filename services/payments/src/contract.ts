@@ -1,5 +1,5 @@
 import { isCurrency, parseMoney } from '@ashlar/kernel'
-import { defineErrors, defineRoute, pageOf, pageQuery, timestamp, uuid } from '@ashlar/platform/contract'
+import { defineErrors, defineRoute, pageOf, pageQuery, timeBound, timestamp, uuid } from '@ashlar/platform/contract'
 import { defineEvent } from '@ashlar/platform/events'
 import { z } from 'zod'
 
@@ -28,8 +28,10 @@ const currency = z.string().refine(isCurrency, 'must be an ISO 4217 code in uppe
 const METADATA_MAX_KEYS = 50
 const METADATA_MAX_BYTES = 8_192
 
+/** A number like 1e400 is read as infinite, which no JSON can hold again. */
 const allStorable = (value: unknown): boolean => {
   if (typeof value === 'string') return storable(value)
+  if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || value === null) return true
   return Object.entries(value).every(([key, inner]) => storable(key) && allStorable(inner))
 }
@@ -40,7 +42,7 @@ const metadata = z
     (value) => new TextEncoder().encode(JSON.stringify(value)).length <= METADATA_MAX_BYTES,
     `at most ${METADATA_MAX_BYTES} bytes as JSON`,
   )
-  .refine(allStorable, 'must not contain NUL or broken characters')
+  .refine(allStorable, 'must not contain NUL, broken characters or numbers that are too large')
   .describe(`At most ${METADATA_MAX_KEYS} keys and ${METADATA_MAX_BYTES} bytes as JSON`)
 
 const source = text(255).min(1).describe("The provider's payment token")
@@ -102,8 +104,8 @@ const listQuery = pageQuery({
   status: status.optional(),
   method: method.optional(),
   currency: currency.optional(),
-  from: timestamp.optional().describe('Created at or after'),
-  to: timestamp.optional().describe('Created before'),
+  from: timeBound.optional().describe('Created at or after'),
+  to: timeBound.optional().describe('Created before'),
   minAmount: amount.optional().describe('Needs currency'),
   maxAmount: amount.optional().describe('Needs currency'),
 }).superRefine((query, context) => {

@@ -4,12 +4,12 @@ import { writeHistory } from './history.ts'
 import { drawFrom, liveAll, recover } from './lives.ts'
 
 /*
- * Of LEDGER_PAYMENTS (100,000) payments, LEDGER_LIVES (1,500) go through the use cases, the provider, deaths of their
+ * Of LEDGER_PAYMENTS (100,000) payments, LEDGER_LIVES (1,000) go through the use cases, the provider, deaths of their
  * process and the reconciler. The rest is written into the tables as an earlier release left it, the sandbox's books
  * beside it; its postings are made by the same code that brings such a database up to date. All are verified alike.
  */
 const PAYMENTS = Number(process.env.LEDGER_PAYMENTS ?? 100_000)
-const LIVES = Math.min(PAYMENTS, Number(process.env.LEDGER_LIVES ?? 1_500))
+const LIVES = Math.min(PAYMENTS, Number(process.env.LEDGER_LIVES ?? 1_000))
 const SEED = Number(process.env.LEDGER_SEED ?? Date.now() % 1_000_000_007)
 
 let world: World

@@ -1,10 +1,10 @@
-import { newTraceparent } from '@ashlar/platform/context'
 import type { NewEvent } from '@ashlar/platform/events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { NewLease, PaymentStore } from '../src/application/ports.ts'
+import type { PaymentStore } from '../src/application/ports.ts'
 import { postingsOf } from '../src/domain/ledger.ts'
 import { change, newPayment, type Payment } from '../src/domain/payment.ts'
 import { type Refund, reserveRefund, settleRefund } from '../src/domain/refund.ts'
+import { leaseConformance } from './payment-store.leases.ts'
 
 export type StoreUnderTest = {
   store: PaymentStore
@@ -344,64 +344,10 @@ export const paymentStoreConformance = (name: string, open: () => Promise<StoreU
       expect(await ids({ userId: under.newId() })).toEqual([])
     })
 
-    const openLease = async (over: Partial<NewLease> = {}): Promise<NewLease> => {
-      const { transactionId } = await insert(make())
-      const lease: NewLease = {
-        attemptId: under.newId(),
-        kind: 'charge',
-        transactionId,
-        owner: under.newId(),
-        leaseMs: 0,
-        requestId: 'request-1',
-        traceparent: newTraceparent(),
-        ...over,
-      }
-      await under.run(() => store.unitOfWork((tx) => tx.leases.open(lease)))
-      return lease
-    }
-    const claimAll = async (owner: string, leaseMs = 60_000) => await store.claimDue(owner, leaseMs, 100)
-
-    test('a due attempt is claimed by one of many, a held one by nobody', async () => {
-      const { attemptId, requestId, traceparent, transactionId } = await openLease()
-      const held = await openLease({ leaseMs: 60_000 })
-      const owners = Array.from({ length: 8 }, () => under.newId())
-      const claims = (await Promise.all(owners.map((owner) => claimAll(owner)))).flat()
-      const mine = claims.filter((claim) => claim.attemptId === attemptId)
-      expect(mine).toHaveLength(1)
-      expect(mine[0]).toMatchObject({ kind: 'charge', transactionId, requestId, traceparent, looks: 1 })
-      expect(mine[0]?.ageMs).toBeGreaterThanOrEqual(0)
-      expect(claims.some((claim) => claim.attemptId === held.attemptId)).toBe(false)
-    })
-
-    test('a postponed attempt comes back when it is due, and only its owner can postpone it', async () => {
-      const { attemptId } = await openLease()
-      const me = under.newId()
-      await claimAll(me)
-      await store.postpone(attemptId, under.newId(), 0)
-      expect((await claimAll(under.newId())).some((claim) => claim.attemptId === attemptId)).toBe(false)
-      await store.postpone(attemptId, me, 60_000)
-      expect((await claimAll(under.newId())).some((claim) => claim.attemptId === attemptId)).toBe(false)
-      await store.postpone(attemptId, me, 0)
-      const again = (await claimAll(under.newId())).find((claim) => claim.attemptId === attemptId)
-      expect(again?.looks).toBe(2)
-    })
-
-    test('leases of dead owners are due at once, those of living ones stay', async () => {
-      const dead = await openLease({ leaseMs: 60_000 })
-      const alive = await openLease({ leaseMs: 60_000 })
-      const forfeited = await store.forfeit((owner) => owner !== dead.owner)
-      expect(forfeited).toBe(1)
-      const claimed = (await claimAll(under.newId())).map(({ attemptId }) => attemptId)
-      expect(claimed).toContain(dead.attemptId)
-      expect(claimed).not.toContain(alive.attemptId)
-    })
-
-    test('a closed attempt is never claimed again', async () => {
-      const { attemptId, owner } = await openLease()
-      await under.run(() => store.unitOfWork((tx) => tx.leases.close(attemptId)))
-      await store.postpone(attemptId, owner, 0)
-      expect((await claimAll(under.newId())).some((claim) => claim.attemptId === attemptId)).toBe(false)
-    })
+    leaseConformance(
+      () => under,
+      () => insert(make()),
+    )
 
     test('an unreachable store says so and stores nothing; it works again afterwards', async () => {
       const payment = make()

@@ -11,4 +11,4 @@ export {
   type RouteSpec,
   type Routes,
 } from './route.ts'
-export { pageOf, pageQuery, problem, timestamp, uuid } from './wire.ts'
+export { pageOf, pageQuery, problem, timeBound, timestamp, uuid } from './wire.ts'

@@ -9,6 +9,9 @@ export const uuid = z
 /** An instant as it travels: RFC 3339 in UTC with `Z`. */
 export const timestamp = z.iso.datetime({ offset: false, error: 'must be an RFC 3339 time in UTC with Z' })
 
+/** A bound in a query. Nothing here is older than 1900, and of a year 0 every store makes something else. */
+export const timeBound = timestamp.refine((text) => text >= '1900', 'must not be before 1900')
+
 /** One place in a request that was refused: a JSON pointer (RFC 6901), a short code and a sentence. */
 export const fieldError = z.object({ pointer: z.string(), code: z.string(), detail: z.string() })
 

@@ -179,6 +179,8 @@ describe('reading', () => {
     expect(dataOf(await ask('GET', `/notifications?to=${from}&template=welcome&recipient=page1%40x.test`))).toEqual([])
     expect(codeOf(await ask('GET', '/notifications?limit=101'))).toEqual([400, 'validation_failed'])
     expect(codeOf(await ask('GET', '/notifications?from=yesterday'))).toEqual([400, 'validation_failed'])
+    const ancient = await ask('GET', '/notifications?to=0000-01-01T00:00:00Z')
+    expect(codeOf(ancient)).toEqual([400, 'validation_failed'])
   })
 
   test('counts by status, template and day, and tells how long messages took', async () => {
@@ -197,6 +199,8 @@ describe('reading', () => {
 
     const empty = await ask('GET', '/notifications/stats?from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z')
     expect(empty.body).toMatchObject({ total: 0, byDay: [], latencySeconds: { p50: null, p95: null, p99: null } })
+    const ancient = await ask('GET', '/notifications/stats?to=0000-01-01T00:00:00Z')
+    expect(codeOf(ancient)).toEqual([400, 'validation_failed'])
     for (const range of ['from=2020-01-02T00:00:00Z&to=2020-01-01T00:00:00Z', 'from=2020-01-01T00:00:00Z'])
       expect(pointersOf(await ask('GET', `/notifications/stats?${range}`))).toEqual(['/query/from'])
     expect(codeOf(await ask('GET', '/notifications/stats', { as: 'nobody' }))).toEqual([403, 'forbidden'])

@@ -144,6 +144,20 @@ describe('creating', () => {
   })
 })
 
+describe('metadata', () => {
+  test.each(['1e400', '{"a":[-1e999]}'])('refuses %s, a number that no store can hold', async (value) => {
+    const raw = `{"amount":"1.00","currency":"EUR","method":"paypal","metadata":{"a":${value}}}`
+    expect(codeOf(await ask('POST', '/payments/create', { raw }))).toEqual([400, 'validation_failed'])
+  })
+
+  test('reads the same, byte for byte, when it was created and ever after', async () => {
+    const made = await create({ metadata: { zeta: 1, b: { y: [1e21, -0, 0.1], x: 'é' }, alpha: 2, 10: 'ten', 9: '' } })
+    const { transactionId } = made.body as { transactionId: string }
+    const read = await ask('GET', `/payments/${transactionId}`)
+    expect([read.text, read.headers.get('etag')]).toEqual([made.text, made.headers.get('etag')])
+  })
+})
+
 describe('processing', () => {
   test('answers 200 and replays it to the letter', async () => {
     const id = await newPayment()
@@ -281,6 +295,11 @@ describe('listing', () => {
     expect(seen).toEqual(ids)
     const all = await ask('GET', '/payments?limit=100', { as: 'admin' })
     expect(new Set((all.body.data as { userId: string }[]).map(({ userId }) => userId)).size).toBeGreaterThan(1)
+  })
+
+  test('a bound of time before 1900 is refused', async () => {
+    for (const bound of ['from', 'to'])
+      expect((await ask('GET', `/payments?${bound}=0000-01-01T00:00:00Z`, { as: 'carl' })).status).toBe(400)
   })
 
   test('a cursor is of use only in its own list', async () => {

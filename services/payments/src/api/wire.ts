@@ -1,4 +1,4 @@
-import { formatAmount, type Money, parseMoney } from '@ashlar/kernel'
+import { canonicalJson, formatAmount, type Money, parseMoney } from '@ashlar/kernel'
 import type { PaymentOnTheWire, RefundOnTheWire } from '../contract.ts'
 import { amountOf, type Payment } from '../domain/payment.ts'
 import type { Refund } from '../domain/refund.ts'
@@ -12,13 +12,16 @@ export const paymentToWire = (value: Payment): PaymentOnTheWire => ({
   status: value.status,
   refundedAmount: formatAmount({ minor: value.refundedMinor, currency: value.money.currency }),
   description: value.description,
-  metadata: { ...value.metadata },
+  metadata: inOneForm(value.metadata),
   failure: value.failure,
   attempts: value.attempts,
   version: value.version,
   createdAt: value.createdAt.toISOString(),
   updatedAt: value.updatedAt.toISOString(),
 })
+
+/** A store may keep keys in an order of its own: the same version shall be the same bytes, whoever it was read by. */
+const inOneForm = (metadata: Payment['metadata']): Record<string, unknown> => JSON.parse(canonicalJson(metadata))
 
 export const refundToWire = (value: Refund): RefundOnTheWire => ({
   id: value.id,

@@ -1,4 +1,4 @@
-import { canonicalJson, type Money } from '@ashlar/kernel'
+import type { Money } from '@ashlar/kernel'
 import type { Attempt } from './attempt.ts'
 import type { Payment } from './payment.ts'
 import type { Refund } from './refund.ts'
@@ -48,9 +48,9 @@ export const postingsOf = (movement: Movement): Posting[] => {
   return legsOf(movement).map((leg) => ({ transactionId, movementId: id, kind, ...leg, currency: money.currency, at }))
 }
 
-/** All that a posting says, in one form: what its digest is made of. */
+/** All that a posting says, in one form: what its digest is made of. A list of texts has only one as JSON. */
 export const textOf = (posting: Posting): string =>
-  canonicalJson([
+  JSON.stringify([
     posting.transactionId,
     posting.movementId,
     posting.kind,

@@ -90,6 +90,15 @@ const mailTo = (to: string): OutgoingMail => ({
   date: new Date(),
 })
 
+test('what came in a variable as an encoded word is shown as it was written, and decoded by nobody', async () => {
+  const subject = 'Hi =?utf-8?Q?a=0D=0ABcc:_x=40y.test?= and ünïcödé 😀, at some length'
+  await mailer.send({ ...mailTo('words@b.test'), subject })
+  const [mail] = sink.messages.filter(({ to }) => to === 'words@b.test')
+  expect(mail?.headers.subject).not.toContain('=?utf-8?Q?')
+  expect(words(mail?.headers.subject ?? '')).toBe(subject)
+  for (const word of (mail?.headers.subject ?? '').split(/\s+/)) expect(word.length).toBeLessThanOrEqual(75)
+})
+
 test.each([
   ['451 at RCPT', { at: 'rcpt', reply: '451 4.3.0 later' }, 'deferred', 'smtp_451', 0],
   ['450 after DATA', { at: 'data', reply: '450 4.2.0 later' }, 'deferred', 'smtp_450', 0],

@@ -2,7 +2,7 @@ import nodemailer, { type NodemailerError } from 'nodemailer'
 import type { Mailer } from '../../application/ports.ts'
 import { enhancedCode, isAddressGone } from '../../domain/bounce.ts'
 import type { HandOver } from '../../domain/delivery.ts'
-import { refuseUnsafe } from './envelope.ts'
+import { plainly, refuseUnsafe } from './envelope.ts'
 
 export type SmtpOptions = {
   /** `smtp://[user:password@]host[:port]` or `smtps://…`; `?tls=required` insists on STARTTLS. */
@@ -52,7 +52,7 @@ export const createSmtpMailer = (options: SmtpOptions): Mailer => {
           envelope: { from: mail.from.address, to: [mail.to] },
           from: mail.from,
           to: { name: '', address: mail.to },
-          subject: mail.subject,
+          subject: plainly(mail.subject),
           text: mail.text,
           html: mail.html,
           messageId: mail.messageId,

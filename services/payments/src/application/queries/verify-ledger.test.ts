@@ -110,6 +110,7 @@ const ALTERED = [
   ['one leg', `UPDATE postings SET amount_minor = amount_minor + 1 WHERE movement_id = $1 AND amount_minor > 0`, false],
   ['both legs', `UPDATE postings SET amount_minor = amount_minor * 2 WHERE movement_id = $1`, true],
   ['the time', `UPDATE postings SET posted_at = posted_at + interval '1 microsecond' WHERE movement_id = $1`, true],
+  ['the time, to one without end,', `UPDATE postings SET posted_at = 'infinity' WHERE movement_id = $1`, true],
   ['the account', `UPDATE postings SET account = 'bank' WHERE movement_id = $1 AND amount_minor > 0`, true],
   ['the currency', `UPDATE postings SET currency = 'ZZZ' WHERE movement_id = $1`, true],
   ['the digest', `UPDATE postings SET digest = sha256(digest) WHERE movement_id = $1 AND amount_minor > 0`, true],
@@ -193,6 +194,26 @@ test.each([
   expect(await harmed('sandbox', edit, [transactionId])).toMatchObject({
     balanced: true,
     firstBad: { transactionId, reason: 'provider_differs' },
+  })
+})
+
+const STRANGER = '01936f2e-0000-7000-8000-00000000dead'
+test.each([
+  [
+    'charge',
+    `INSERT INTO attempts (id, transaction_id, request_key, outcome, reference, started_at, settled_at)
+     VALUES ($1, $1, 'k', 'succeeded', 'r', now(), now())`,
+  ],
+  [
+    'refund',
+    `INSERT INTO refunds (id, transaction_id, user_id, amount_minor, exponent, currency, status, request_key, created_at, updated_at)
+     VALUES ($1, $1, $1, 5, 2, 'EUR', 'succeeded', 'k', now(), now())`,
+  ],
+])('a %s without a payment, written past the foreign keys, is named', async (_kind, edit) => {
+  await newCompletedPayment(process)
+  const past = `SET session_replication_role = replica; ${edit.replaceAll('$1', `'${STRANGER}'`)}; RESET session_replication_role`
+  expect(await harmed('payments', past)).toMatchObject({
+    firstBad: { transactionId: STRANGER, reason: 'state_differs' },
   })
 })
 

@@ -47,8 +47,8 @@ const read = async (db: Db, keys: Keyring, { after = LOWEST, upTo = HIGHEST }: I
     db
       .selectFrom('postings')
       .selectAll()
-      // A Date has milliseconds: what lies below them would be lost to the digest.
-      .select(sql<boolean>`posted_at = date_trunc('milliseconds', posted_at)`.as('whole'))
+      // A Date has milliseconds and an end: what lies below or beyond them would be lost to the digest.
+      .select(sql<boolean>`isfinite(posted_at) AND posted_at = date_trunc('milliseconds', posted_at)`.as('whole'))
       .where(inRange)
       .orderBy('transaction_id')
       .orderBy('movement_id')
@@ -56,42 +56,33 @@ const read = async (db: Db, keys: Keyring, { after = LOWEST, upTo = HIGHEST }: I
       .execute(),
   ])
 
+  const paymentOf = new Map(payments.map((row) => [row.transaction_id, row]))
   const chargeOf = new Map(attempts.map(({ transaction_id, ...charge }) => [transaction_id, charge]))
   const refundsOf = Map.groupBy(refunds, (row) => row.transaction_id)
   const postingsOf = Map.groupBy(postings, (row) => row.transaction_id)
-  const booked = payments.map((row): Booked => {
-    const { transaction_id: transactionId, currency } = row
-    const legs = postingsOf.get(transactionId) ?? []
-    postingsOf.delete(transactionId)
+  // Foreign keys forbid what has no payment; who writes past them is found out all the same.
+  const ids = new Set([payments, attempts, refunds, postings].flatMap((rows) => rows.map((row) => row.transaction_id)))
+  return [...ids].map((transactionId): Booked => {
+    const row = paymentOf.get(transactionId)
     return {
       transactionId,
-      payment: {
+      payment: row && {
         status: row.status,
         method: row.method,
-        money: { minor: row.amount_minor, currency },
+        money: { minor: row.amount_minor, currency: row.currency },
         refundedMinor: row.refunded_minor,
         refundPendingMinor: row.refund_pending_minor,
       },
       charge: chargeOf.get(transactionId),
-      refunds: (refundsOf.get(transactionId) ?? []).map(({ id, status, amount_minor: minor, posted, ...refund }) => ({
+      refunds: (refundsOf.get(transactionId) ?? []).map(({ id, status, amount_minor: minor, posted, currency }) => ({
         id,
         status,
         posted,
-        money: { minor, currency: refund.currency },
+        money: { minor, currency },
       })),
-      postings: legs.map((leg) => toPosting(leg, keys)),
+      postings: (postingsOf.get(transactionId) ?? []).map((leg) => toPosting(leg, keys)),
     }
   })
-  const orphans = [...postingsOf].map(
-    ([transactionId, legs]): Booked => ({
-      transactionId,
-      payment: undefined,
-      charge: undefined,
-      refunds: [],
-      postings: legs.map((leg) => toPosting(leg, keys)),
-    }),
-  )
-  return [...booked, ...orphans]
 }
 
 type Leg = Selectable<PaymentsDatabase['postings']> & { whole: boolean }

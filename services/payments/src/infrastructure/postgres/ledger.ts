@@ -33,7 +33,10 @@ export const ledgerRepository = (statements: Statements, keys: Keyring): Payment
   post: async (movement) => statements.later(INSERT, columnsOf(keys, postingsOf(movement))),
 })
 
-/** Movements that were settled without a ledger, locked; nobody else takes them at the same time. */
+/**
+ * Movements that were settled without a ledger, locked; nobody else takes them at the same time. In no order: one would
+ * have the database read and sort all that are left for each batch.
+ */
 const unposted = async (db: Db, limit: number): Promise<Movement[]> => {
   const charges = await db
     .selectFrom('attempts as a')
@@ -41,19 +44,19 @@ const unposted = async (db: Db, limit: number): Promise<Movement[]> => {
     .select(['a.id', 'a.transaction_id', 'p.amount_minor', 'p.currency', 'a.settled_at as at'])
     .where('a.outcome', '=', 'succeeded')
     .where('a.posted', '=', sql.lit(false))
-    .orderBy('a.id')
     .limit(limit)
     .forUpdate('a')
     .skipLocked()
     .execute()
   const refunds = await db
-    .selectFrom('refunds')
-    .select(['id', 'transaction_id', 'amount_minor', 'currency', 'updated_at as at'])
-    .where('status', '=', 'succeeded')
-    .where('posted', '=', sql.lit(false))
-    .orderBy('id')
+    .selectFrom('refunds as r')
+    // One of no payment, which only who writes past the foreign keys can leave, must not stop all others.
+    .innerJoin('payments as p', 'p.transaction_id', 'r.transaction_id')
+    .select(['r.id', 'r.transaction_id', 'r.amount_minor', 'r.currency', 'r.updated_at as at'])
+    .where('r.status', '=', 'succeeded')
+    .where('r.posted', '=', sql.lit(false))
     .limit(limit - charges.length)
-    .forUpdate()
+    .forUpdate('r')
     .skipLocked()
     .execute()
   const movement = (row: (typeof charges)[number], kind: Movement['kind']): Movement => {
