@@ -52,13 +52,15 @@ export const createClient = (baseUrl: string) => {
 
 export type Client = ReturnType<typeof createClient>
 
-/** Asks again until there is an answer; what does not come within ten seconds is not as told. */
+const PATIENCE_MS = 30_000
+
+/** Asks again until there is an answer; what does not come within half a minute is not as told. */
 export const eventually = async <T>(what: string, ask: () => Promise<T | undefined>): Promise<T> => {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + PATIENCE_MS
   for (let pauseMs = 50; Date.now() < deadline; pauseMs = Math.min(pauseMs * 2, 800)) {
     const found = await ask()
     if (found !== undefined) return found
     await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
-  throw new NotAsTold(`waited ten seconds in vain for ${what}`)
+  throw new NotAsTold(`waited half a minute in vain for ${what}`)
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { type Answer, type Client, NotAsTold } from './client.ts'
 import type { Entry, Witness } from './witness.ts'
 
@@ -36,7 +36,7 @@ export const tellStory = async ({ client, witness, narrator, makeAdministrator }
   const visit = randomUUID().slice(0, 8)
   const person = {
     email: `ada.${visit}@example.com`,
-    password: `correct horse ${visit} battery`,
+    password: `correct horse ${randomBytes(6).toString('hex')} battery`,
     firstName: 'Ada',
     lastName: 'Byron',
   }
