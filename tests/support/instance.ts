@@ -38,19 +38,22 @@ export const until = async <T>(what: string, ask: () => Promise<T | undefined>, 
 
 /** The PostgreSQL servers (not their backends) that work below a folder. */
 export const postgresServersBelow = async (folder: string): Promise<number[]> => {
-  const found: number[] = []
+  const found = new Map<number, number>()
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     try {
       const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
       if (!argv[0]?.endsWith('/postgres') || !argv.includes('-D')) continue
       const directory = argv[argv.indexOf('-D') + 1] ?? ''
       const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '')
-      if (directory.startsWith(folder) || cwd.startsWith(folder)) found.push(Number(pid))
+      if (!directory.startsWith(folder) && !cwd.startsWith(folder)) continue
+      const afterName = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1) ?? ''
+      found.set(Number(pid), Number(afterName.split(' ')[1]))
     } catch {
       // It ended while we looked.
     }
   }
-  return found
+  // A backend has the words of its server until it gives itself its own title.
+  return [...found].filter(([, parent]) => !found.has(parent)).map(([pid]) => pid)
 }
 
 export type Run = { code: number; stdout: string; stderr: string }
