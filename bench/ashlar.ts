@@ -31,8 +31,12 @@ export class Ashlar {
       ...plainEnvironment(),
       ASHLAR_DATA_DIR: join(folder, 'data'),
       ASHLAR_PORT: String(port),
-      // Limits are asked as always; one address stands for many clients here.
+      // Limits are asked as always; one address and one person stand for many here.
       ASHLAR_RATE_LIMIT_PER_MINUTE: '1000000',
+      ASHLAR_RATE_LIMIT_USER_PER_MINUTE: '1000000',
+      ASHLAR_RATE_LIMIT_ENDPOINTS: 'login=100000/60,register=100000/60',
+      // What it can do is measured, not when it begins to refuse.
+      ASHLAR_GATEWAY_SHED_DELAY_MS: '60000',
     }
     const beganMs = performance.now()
     const served = await Served.start({

@@ -15,6 +15,9 @@ export type LoadPlan = {
   expect: number
 }
 
+/** Requests at an even pace, whether or not the one before was answered, over as many connections as that takes. */
+export type PacePlan = { port: number; perSecond: number; seconds: number; client: Client; expect: number }
+
 export type Load = { requests: number; seconds: number; latenciesMs: number[] }
 
 const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i
@@ -31,14 +34,47 @@ export const drive = async ({ port, clients, durationMs, expect }: LoadPlan): Pr
   return { requests: latenciesMs.length, seconds: (performance.now() - beganMs) / 1000, latenciesMs }
 }
 
-type Conversation = { port: number; client: Client; endsAtMs: number; expect: number; latenciesMs: number[] }
+const CONNECTIONS = 16
 
-const converse = ({ port, client, endsAtMs, expect, latenciesMs }: Conversation): Promise<void> =>
+/** Each connection takes every sixteenth slot; one whose answer is late takes its next slot late, and is counted so. */
+export const pace = async ({ port, perSecond, seconds, client, expect }: PacePlan): Promise<Load> => {
+  const latenciesMs: number[] = []
+  const beganMs = performance.now()
+  const endsAtMs = beganMs + seconds * 1000
+  const lanes = Array.from({ length: CONNECTIONS }, (_, lane) => {
+    let slot = lane
+    const waitMs = (): number => {
+      const atMs = beganMs + (slot * 1000) / perSecond
+      slot += CONNECTIONS
+      return atMs - performance.now()
+    }
+    return converse({ port, client, endsAtMs, expect, latenciesMs, waitMs })
+  })
+  await Promise.all(lanes)
+  return { requests: latenciesMs.length, seconds: (performance.now() - beganMs) / 1000, latenciesMs }
+}
+
+type Conversation = {
+  port: number
+  client: Client
+  endsAtMs: number
+  expect: number
+  latenciesMs: number[]
+  /** How long to wait before the next request. */
+  waitMs?: () => number
+}
+
+const converse = ({ port, client, endsAtMs, expect, latenciesMs, waitMs }: Conversation): Promise<void> =>
   new Promise((resolve, reject) => {
     const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true })
     let pending = ''
     let sentAtMs = 0
     const ask = (previous: string | undefined): void => {
+      const pauseMs = waitMs?.() ?? 0
+      if (pauseMs > 0) setTimeout(send, pauseMs, previous)
+      else send(previous)
+    }
+    const send = (previous: string | undefined): void => {
       const next = client(previous)
       sentAtMs = performance.now()
       if (sentAtMs >= endsAtMs) socket.end()

@@ -33,8 +33,8 @@ export class Served {
     const served = new Served(child, options.port)
     const endsAtMs = Date.now() + 60_000
     while (!(await answers(options.port, options.readyPath))) {
-      if (child.exitCode !== null) throw new Error(`${options.file} exited with ${child.exitCode}, see ${options.log}`)
-      if (Date.now() > endsAtMs) throw new Error(`${options.file} did not become ready, see ${options.log}`)
+      if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode}: ${await lastLines(options.log)}`)
+      if (Date.now() > endsAtMs) throw new Error(`did not become ready: ${await lastLines(options.log)}`)
       await sleep(10)
     }
     return served
@@ -79,6 +79,9 @@ export const freePort = async (): Promise<number> => {
   await once(server, 'close')
   return port
 }
+
+/** The log goes with its folder, so what it said last is told at once. */
+const lastLines = async (log: string): Promise<string> => (await readFile(log, 'utf8')).slice(-1_000)
 
 const answers = (port: number, path: string): Promise<boolean> =>
   fetch(`http://127.0.0.1:${port}${path}`).then(

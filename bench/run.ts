@@ -1,7 +1,11 @@
-/** `npm run bench`: measures Ashlar beside its peers and limits on this machine, and prints a table. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os'
+/**
+ * `npm run bench [-- --markdown <file>]`: measures Ashlar beside its peers and limits on this machine, and prints a
+ * table, or writes it into a file as well.
+ */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus, loadavg, release, type as systemType, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { auditLagFigure, backlogFigure } from './figures/audit.ts'
 import { consumerFigure } from './figures/events.ts'
@@ -9,12 +13,19 @@ import { loginFigure } from './figures/login.ts'
 import { idleFigure, restedFigure, startFigures } from './figures/process.ts'
 import { validateFigures } from './figures/validate.ts'
 import { createPaymentFigure, refreshFigure } from './figures/writes.ts'
-import { hasNginx, startNginx } from './peers/nginx.ts'
+import { nginxVersion, startNginx } from './peers/nginx.ts'
 import { freePort, Served } from './processes.ts'
-import { type Figure, markdown } from './table.ts'
+import { type Figure, report } from './table.ts'
 
 const undo: (() => Promise<unknown>)[] = []
 const missing: string[] = []
+const { markdown } = parseArgs({ options: { markdown: { type: 'string' } } }).values
+const versions: Record<string, string | undefined> = { Node: process.version.slice(1), nginx: nginxVersion() }
+
+const versionOf = async (name: string): Promise<string> => {
+  const file = join(import.meta.dirname, '../node_modules', name, 'package.json')
+  return (JSON.parse(await readFile(file, 'utf8')) as { version: string }).version
+}
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
 
 const connect = async (url: string): Promise<pg.Client> => {
@@ -65,18 +76,21 @@ const measure = async (folder: string): Promise<Figure[]> => {
   })
   const paymentsUrl = await ashlar.databaseUrl('payments')
   const payments = await connect(paymentsUrl)
+  versions.PostgreSQL = (
+    await payments.query<{ server_version: string }>('SHOW server_version')
+  ).rows[0]?.server_version
   const peerUrl = await createPeerDatabase(paymentsUrl, payments)
   const peer = await startPeer(folder, { VALIDATE_BODY: await answer.text(), DATABASE_URL: peerUrl })
   let nginx: Served | undefined
-  if (hasNginx()) {
+  if (versions.nginx !== undefined) {
     const started = await startNginx(folder, peer.port)
     undo.push(() => started.stop())
     nginx = started
   } else missing.push('nginx: the comparison with it is left out')
 
   add(...(await validateFigures(ashlar, person, { fastify: peer, nginx })))
-  add(await refreshFigure(ashlar, peer, person, await connect(peerUrl)))
-  add(await createPaymentFigure(ashlar, peer, person))
+  add(...(await refreshFigure(ashlar, peer, person, await connect(peerUrl))))
+  add(...(await createPaymentFigure(ashlar, peer, person)))
   add(await loginFigure(ashlar, person))
   const [bus, notifications, audit] = await Promise.all(
     ['bus', 'notifications', 'audit'].map(async (name) => connect(await ashlar.databaseUrl(name))),
@@ -93,15 +107,22 @@ const measure = async (folder: string): Promise<Figure[]> => {
 const folder = await mkdtemp(join(tmpdir(), 'ashlar-bench-'))
 const beganMs = performance.now()
 try {
-  const load = loadavg()[0] ?? 0
+  const loadAtStart = loadavg()[0] ?? 0
+  versions.Fastify = await versionOf('fastify')
+  versions.pg = await versionOf('pg')
   const figures = await measure(folder)
-  const cpu = cpus()[0]?.model.trim() ?? 'unknown processor'
-  console.log(`## ${new Date().toISOString().slice(0, 10)}\n`)
-  console.log(
-    `${availableParallelism()} × ${cpu}, ${Math.round(totalmem() / 1e9)} GB, Node ${process.version}; load of the machine at the start ${load.toFixed(1)}; ${Math.round((performance.now() - beganMs) / 1000)} s.\n`,
-  )
-  console.log(markdown(figures))
-  for (const what of missing) console.log(`\nNot on this machine: ${what}.`)
+  const text = report(figures, {
+    date: new Date().toISOString().slice(0, 10),
+    seconds: Math.round((performance.now() - beganMs) / 1000),
+    processors: `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}`,
+    memory: `${Math.round(totalmem() / 1e9)} GB`,
+    system: `${systemType()} ${release().split('-')[0]}`,
+    loadAtStart,
+    versions,
+    missing,
+  })
+  console.log(text)
+  if (markdown !== undefined) await writeFile(markdown, `${text}\n`)
 } finally {
   for (const step of undo.reverse()) await step().catch((error: unknown) => note(String(error)))
   await rm(folder, { recursive: true, force: true, maxRetries: 5 })

@@ -28,6 +28,10 @@ export type PumpOptions = {
   from: Lsn
 }
 
+/** Between two batches that are small. The first after a rest is stored at once. */
+const PACE_MS = 15
+const WORTH_STORING = 100
+
 /**
  * Takes events from the queue, joins each change with the context of its transaction and stores in batches, in commit
  * order. A large transaction is stored in pieces: the server sends it only after its commit, and its position counts
@@ -104,6 +108,12 @@ export const pump = async (options: PumpOptions): Promise<never> => {
       batchBytes += item.payload.length
       if (batch.length >= options.batchRows || (batch.length > 0 && batchBytes >= options.batchBytes)) await flush()
       continue
+    }
+    // Little came since the last time: what comes within a moment costs next to nothing more. Nobody waits for it.
+    const restMs = storedAt + PACE_MS - now()
+    if (!transaction && batch.length > 0 && batch.length < WORTH_STORING && restMs > 0 && restMs <= PACE_MS) {
+      await new Promise((resolve) => setTimeout(resolve, restMs))
+      if (queue.weight() > 0) continue
     }
     const idle = now() - storedAt >= options.idleMs || complete - handed >= options.idleBytes
     if (!transaction && (batch.length > 0 || idle)) await flush()

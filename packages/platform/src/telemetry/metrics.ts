@@ -14,7 +14,10 @@ export type Metrics = {
   histogram(name: string, help: string, labelNames?: readonly string[], buckets?: readonly number[]): Histogram
 }
 
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** Upper bounds of what is measured in seconds, unless others are given. */
+export const SECONDS_BUCKETS: readonly number[] = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+]
 
 /** A registry of its own with the label `service` on everything: two Ashlars in one process never meet in a global one. */
 export const createMetrics = ({ service }: { service: string }): Metrics => {
@@ -67,7 +70,7 @@ export const createMetrics = ({ service }: { service: string }): Metrics => {
       all.add(read)
       return () => void all.delete(read)
     },
-    histogram: (name, help, labelNames, buckets = SECONDS) =>
+    histogram: (name, help, labelNames, buckets = SECONDS_BUCKETS) =>
       once(name, Histogram, () => new Histogram({ ...common(name, help, labelNames), buckets: [...buckets] })),
   }
 }

@@ -42,7 +42,8 @@ const keyIdOf = (token: string): string | undefined => {
 /**
  * Checks access tokens: ES256 and `at+jwt` only, issuer, audience, `exp` and `nbf` with 5 s of skew, key by `kid`
  * from the issuer's own set. What a verified token says is remembered under the token itself until it expires: a hash
- * of it would cost more than all the rest of a look-up, and a token that was changed in any place is another one. Whether its session still stands is asked on every call, so nothing that is remembered outlives a revocation.
+ * of it would cost more than all the rest of a look-up, and a token that was changed in any place is another one.
+ * Whether its session still stands is asked on every call, so nothing that is remembered outlives a revocation.
  * Throws when revocations cannot be known.
  */
 export const createTokenVerifier = (options: TokenVerifierOptions): Authenticator => {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { createCourtesy } from './courtesy.ts'
 import { createLanes } from './lanes.ts'
 import { createWatermark } from './watermark.ts'
 
@@ -78,4 +79,39 @@ test('the watermark holds many thousands of positions and forgets what is done',
   }
   expect(watermark.value()).toBe(4_990n)
   expect(watermark.open()).toBe(10)
+})
+
+test('fewer run while fewer are allowed, and those that wait for others are asked about again', async () => {
+  let allowed = 2
+  const lanes = createLanes(
+    16,
+    () => undefined,
+    () => allowed,
+  )
+  const others = Promise.withResolvers<void>()
+  let running = 0
+  let most = 0
+  const wait = async () => {
+    running += 1
+    most = Math.max(most, running)
+    if (running === 3) others.resolve()
+    await others.promise
+  }
+  for (const key of ['a', 'b', 'c']) lanes.run(key, wait)
+  await tick()
+  expect(most).toBe(2)
+  allowed = 16
+  await lanes.idle()
+  expect(most).toBe(3)
+})
+
+test('events give way while the process is busy, the less the longer they have waited, and not at all when it rests', async () => {
+  let share = 0.95
+  const allowed = createCourtesy(16, (() => ({ idle: 0, active: 0, utilization: share })) as never)
+  expect(allowed(0)).toBe(16)
+  await new Promise((resolve) => setTimeout(resolve, 25))
+  expect([allowed(0), allowed(100), allowed(200), allowed(10_000)]).toEqual([4, 10, 16, 16])
+  share = 0.4
+  await new Promise((resolve) => setTimeout(resolve, 25))
+  expect(allowed(0)).toBe(16)
 })

@@ -2,6 +2,7 @@ import { paceMs, sleep, type Waker } from '../../outbox/index.ts'
 import { DependencyUnavailable, isOverdue } from '../../postgres/index.ts'
 import type { Faults } from '../../runtime/index.ts'
 import { delayAfter, type RetryPolicy, type SubscribeOptions } from '../bus.ts'
+import { createCourtesy } from './courtesy.ts'
 import { createLanes } from './lanes.ts'
 import type { LoggedEvent, SubscriptionLog } from './log.ts'
 import type { BusMetrics } from './metrics.ts'
@@ -48,7 +49,7 @@ export const createReader = (options: ReaderOptions): Reader => {
     failure ??= { error }
     waker.wake()
   }
-  const lanes = createLanes(concurrency, abort)
+  const lanes = createLanes(concurrency, abort, createCourtesy(concurrency))
   const blocked = new Set<string>()
   const due = new Set<string>()
   const timers = new Set<NodeJS.Timeout>()

@@ -62,11 +62,14 @@ export const createPostgresAuditStore = ({ database, unitOfWork, runtime }: Post
     async append({ chain, links, sealed, position }) {
       await months.ensureFor(links)
       try {
-        await write(async (tx) => {
-          if (links.length > 0) await insertEntries(tx, links)
-          if (sealed.length > 0) await insertSealed(tx, sealed)
-          if (position) await savePosition(tx, chain, position)
-        })
+        // Asked together, they go to the server in one write.
+        await write((tx) =>
+          Promise.all([
+            links.length > 0 && insertEntries(tx, links),
+            sealed.length > 0 && insertSealed(tx, sealed),
+            position && savePosition(tx, chain, position),
+          ]),
+        )
       } catch (error) {
         const { code, message } = error as { code?: unknown; message: string }
         if (code === UNIQUE_VIOLATION) throw new ChainConflict(`Chain ${chain} went on elsewhere`)
