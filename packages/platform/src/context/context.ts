@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { uuidv7 } from '@ashlar/kernel'
-import { childTraceparent, newTraceparent } from './trace.ts'
+import { newTraceparent } from './trace.ts'
 
 /** Who does it. `database` is what the change stream says of SQL that came past the program. */
 export type Actor = { type: 'user' | 'anonymous' | 'service' | 'cli' | 'provider' | 'database'; id: string }
@@ -44,7 +44,8 @@ export const serviceContext = (
 ): ExecutionContext => ({
   requestId: from.requestId ?? uuidv7(),
   // Unsampled: loops that look for work many times a second would fill every collector with traces of nothing.
-  traceparent: from.traceparent === undefined ? newTraceparent(false) : childTraceparent(from.traceparent),
+  // Work that somebody else began goes on in his span: an id of its own would name a span that nobody ever exports.
+  traceparent: from.traceparent ?? newTraceparent(false),
   actor: from.actor ?? { type: 'service', id: service },
 })
 

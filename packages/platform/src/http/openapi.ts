@@ -162,6 +162,7 @@ const impliedCodes = (route: RouteSpec): CommonCode[] => [
     ? (['idempotency_key_required', 'request_in_progress', 'idempotency_key_reused'] as const)
     : []),
   'rate_limited',
+  'headers_too_large',
   'internal_error',
   'overloaded',
   'dependency_unavailable',
